@@ -1,0 +1,67 @@
+"""A document on its way through cleaning, and the ways a step can act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from chapbook.corpus import RawDocument
+
+
+class CleaningSettings(Protocol):
+    """What the steps read from the configuration."""
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages to keep, ISO 639-1; empty: any."""
+
+    @property
+    def min_characters(self) -> int:
+        """Shortest text that is kept, in characters."""
+
+
+class Rejected(Exception):
+    """A step refuses a document. `reason` is one of few, so that it can be counted; `detail` is about this one."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+@dataclass
+class Draft:
+    """A document between collection and corpus; each step changes it in place."""
+
+    raw: RawDocument
+    text: str = ""
+    layout: str = "unknown"
+    """How lines and paragraphs lie in `text`:
+
+    - `unknown`: as found in a text file; measured when needed
+    - `wrapped`: as found on a page, lines cut to fit, known to be so (PDF)
+    - `paragraphs`: one blank line between paragraphs, a line break only where one is meant
+    """
+    title: str | None = field(init=False)
+    author: str | None = field(init=False)
+    date: str | None = field(init=False)
+    language: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.title, self.author = self.raw.title, self.raw.author
+        self.date, self.language = self.raw.date, self.raw.language
+
+    def learn(self, title: str | None = None, author: str | None = None, date: str | None = None) -> None:
+        """Take in what the document says about itself, where nothing is known yet."""
+        self.title = self.title or _one_line(title)
+        self.author = self.author or _one_line(author)
+        self.date = self.date or _one_line(date)
+
+
+def _one_line(text: str | None) -> str | None:
+    return " ".join((text or "").split()) or None
+
+
+Step = Callable[[Draft], None]
+"""Changes a draft in place, or raises Rejected."""

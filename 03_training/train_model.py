@@ -1,0 +1,8 @@
+"""Train with the preset `regular` (configs/regular.yaml), or with any --config."""
+
+import sys
+
+from train import main
+
+if __name__ == "__main__":
+    sys.exit(main(preset="regular"))

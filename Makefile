@@ -1,0 +1,41 @@
+# make demo   the whole pipeline on the embedded sample corpus
+# make test   the test suite (make lint: ruff and mypy)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test lint format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    raw text to a publishable model in minutes, on this machine"
+	@echo "make test    the test suite"
+	@echo "make lint    ruff and mypy"
+	@echo "make clean   delete .venv and the workspace"
+
+$(BIN)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else "Chapbook needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+setup: $(BIN)/.installed
+
+demo: setup
+	$(BIN)/python -m chapbook run --config configs/demo.yaml
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) workspace

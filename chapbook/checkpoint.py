@@ -1,0 +1,140 @@
+"""Checkpoints of a training run: which are complete, which one is meant, what is in it.
+
+A checkpoint is a stock Trainer folder `checkpoint-N` with the tokenizer and, written last, a manifest.
+Without a whole manifest it does not count.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chapbook import artifact
+from chapbook.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+KIND = "checkpoint"
+WEIGHTS = "model.safetensors"
+_NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint folder: its step, and what is wrong with it (nothing: it is complete)."""
+
+    path: Path
+    step: int
+    manifest: artifact.Manifest | None
+    problem: str | None
+
+    @property
+    def name(self) -> str:
+        """The folder's name, `checkpoint-N`."""
+        return self.path.name
+
+    @property
+    def weights_hash(self) -> str:
+        """The hash of the weights: what an evaluation or export of this checkpoint depends on."""
+        assert self.manifest is not None
+        return next(entry["sha256"][:32] for entry in self.manifest.files if entry["path"] == WEIGHTS)
+
+
+def inspect(path: Path) -> Checkpoint:
+    """Look at one folder: is it a complete checkpoint? Checks the sizes of all files, not their hashes."""
+    match = _NAME.fullmatch(path.name)
+    step = int(match[1]) if match else 0
+    try:
+        manifest = artifact.read_manifest(path)
+    except ArtifactError as error:
+        return Checkpoint(path, step, None, str(error))
+    if manifest is None:
+        return Checkpoint(path, step, None, "it was never finished (no manifest.json)")
+    if manifest.kind != KIND:
+        return Checkpoint(path, step, None, f"it is a {manifest.kind}, not a checkpoint")
+    problems = artifact.damage(path, manifest)
+    return Checkpoint(path, manifest.counts["step"], manifest, "; ".join(problems) or None)
+
+
+def list_checkpoints(run: Path) -> list[Checkpoint]:
+    """All `checkpoint-N` folders of a run, by step, complete or not."""
+    if not run.is_dir():
+        return []
+    found = [inspect(path) for path in run.iterdir() if path.is_dir() and _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+def newest(run: Path) -> Checkpoint | None:
+    """The newest complete checkpoint of a run, or None."""
+    return next((c for c in reversed(list_checkpoints(run)) if c.problem is None), None)
+
+
+def best(checkpoints: list[Checkpoint]) -> Checkpoint | None:
+    """The complete checkpoint with the lowest loss on held-back text; None when none was evaluated."""
+    evaluated = [
+        (c.manifest.counts["eval_loss"], c.step, c)
+        for c in checkpoints
+        if c.problem is None and c.manifest is not None and c.manifest.counts["eval_loss"] is not None
+    ]
+    return min(evaluated, key=lambda entry: entry[:2])[2] if evaluated else None
+
+
+def find(run: Path, wanted: str = "latest") -> Checkpoint:
+    """The checkpoint a person means: `latest`, `best`, a name such as `checkpoint-500`, or a path.
+
+    A relative path is looked up in the run, then from the current folder. Raises ArtifactError with the
+    list of those that would work when it is missing or torn.
+    """
+    if wanted == "latest":
+        if (found := newest(run)) is not None:
+            return found
+        raise ArtifactError(f"There is no complete checkpoint in {run}. {_choices(run)}")
+    if wanted == "best":
+        return best(list_checkpoints(run)) or find(run, "latest")
+    for path in (run / wanted, Path(wanted).absolute()):
+        if path.is_dir():
+            found = inspect(path)
+            if found.problem is None:
+                return found
+            raise ArtifactError(f"{path} is no complete checkpoint: {found.problem}. {_choices(run)}")
+    raise ArtifactError(f"There is no checkpoint {wanted}, neither in {run} nor from here. {_choices(run)}")
+
+
+def _choices(run: Path) -> str:
+    names = [checkpoint.name for checkpoint in list_checkpoints(run) if checkpoint.problem is None]
+    return (
+        f"These would work: {', '.join(names)}." if names else "Train one first, or name another run's with --config."
+    )
+
+
+def trainer_state(path: Path) -> dict[str, Any]:
+    """The `trainer_state.json` of a checkpoint: step, best step, log history."""
+    state: dict[str, Any] = json.loads((path / "trainer_state.json").read_text("utf-8"))
+    return state
+
+
+def load_model(path: Path, device: str = "cpu") -> PreTrainedModel:
+    """The model of a checkpoint in fp32, in evaluation mode, on `device`. Never goes online.
+
+    Raises ArtifactError when the weights do not load or do not fit the tokenizer beside them.
+    """
+    from transformers import AutoModelForCausalLM
+
+    from chapbook.tokenizer import load_tokenizer
+
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(path, local_files_only=True, use_safetensors=True)
+    except Exception as error:  # transformers and safetensors raise a dozen kinds for a broken folder
+        raise ArtifactError(f"The model in {path} does not load: {error}") from error
+    vocabulary = load_tokenizer(path).get_vocab_size()
+    if model.config.vocab_size < vocabulary:
+        raise ArtifactError(
+            f"{path} does not fit together: the model knows {model.config.vocab_size:,} tokens, "
+            f"its tokenizer has {vocabulary:,}."
+        )
+    model.eval()
+    return model.to(device)  # type: ignore[arg-type]

@@ -1,0 +1,245 @@
+"""`python -m chapbook`: run the whole pipeline, see what there is, make the report of a run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chapbook import artifact, plan
+from chapbook.artifact import ROOT
+from chapbook.config import RunConfig, check_config, read_yaml, set_key
+from chapbook.errors import EXIT_DONE, UsageError
+from chapbook.log import log, start_logging, table
+from chapbook.run_report import write_report
+from chapbook.script import Parsed, ScriptParser, run_guarded
+from chapbook.stages import NAMES, STAGES, gpu_count, run_stage
+from chapbook.workspace import Workspace
+
+USAGE = """python -m chapbook run [INPUT ...] [--config FILE] [--from STAGE] [--until STAGE]
+python -m chapbook status
+python -m chapbook report [--config FILE | --run NAME]"""
+
+RUN_FLAGS = ("--batch_size", "--learning_rate", "--max_steps", "--max_length")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line of Chapbook; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    verbs = {"run": run, "status": status, "report": report}
+    if not words or words[0] in ("-h", "--help"):
+        print(f"Raw text in, a small language model you own out.\n\n{USAGE}\n\nEach takes --help.")
+        return EXIT_DONE if words else 2
+    if words[0] not in verbs:
+        start_logging()
+        log.error("there is no command %s (there are: %s)", words[0], ", ".join(verbs))
+        return 2
+    return verbs[words[0]](words[1:])
+
+
+def run(argv: Sequence[str]) -> int:
+    """`run`: all stages, or some, each as a process of its own."""
+    parser = ScriptParser("Run the pipeline from raw text to a publishable model.", config=None, short_flags=RUN_FLAGS)
+    parser.prog = "python -m chapbook run"
+    parser.add_argument("input", nargs="*", help="files or folders with your own text (txt, html, xml, epub, pdf, zip)")
+    parser.add_argument("--name", help="name of the run (default: after the input, or the config's)")
+    parser.add_argument("--from", dest="first", choices=NAMES, default=NAMES[0], metavar="STAGE", help=", ".join(NAMES))
+    parser.add_argument("--until", dest="last", choices=NAMES, default=NAMES[-1], metavar="STAGE", help="the same")
+    parser.add_argument("--minutes", type=float, default=15, help="time for training on a CPU (without --config)")
+    parser.add_argument("--fresh", action="store_true", help="train anew; earlier checkpoints are moved aside")
+    parser.add_argument("--use_cpu", action="store_true", help="train on the CPU")
+    exit_code = 0
+
+    def start(parsed: Parsed) -> dict[str, Any]:
+        nonlocal exit_code
+        exit_code, result = _run(parsed)
+        return result
+
+    return run_guarded(start, parser, argv) or exit_code
+
+
+def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
+    arguments = parsed.arguments
+    content, where, base = _content(arguments)
+    for key, value in parsed.overrides.items():
+        set_key(content, key, value)
+    config = check_config(content, where, base=base, deep=True)
+    workspace = Workspace.find()
+    logs = workspace.logs(config.name)
+    start_logging(logs / "logs" / "run.log", quiet=arguments.quiet)
+    # The stages read exactly what was checked, paths made absolute.
+    resolved = logs / "config.yaml"
+    logs.mkdir(parents=True, exist_ok=True)
+    dumped = yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+    artifact.write_atomically(resolved, f"# As resolved by: python -m chapbook run\n{dumped}".encode())
+    first, last = NAMES.index(arguments.first), NAMES.index(arguments.last)
+    if first > last:
+        raise UsageError(
+            f"--from {arguments.first} comes after --until {arguments.last}. The order is {', '.join(NAMES)}."
+        )
+    results: dict[str, Any] = {}
+    timings = []
+    for number, stage in enumerate(STAGES[first : last + 1], start=1):
+        log.info("\n[%d/%d] %s", number, last - first + 1, stage.name)
+        flags = ["--quiet"] if arguments.quiet else []
+        if stage.name == "train":
+            flags += [flag for flag in ("--fresh", "--use_cpu") if getattr(arguments, flag.lstrip("-"))]
+        outcome = run_stage(stage, resolved, flags)
+        timings.append((stage.name, outcome))
+        if outcome.exit_code:
+            log.error(
+                "the stage %s ended with exit code %d; what is finished is kept, the same command goes on from there",
+                stage.name,
+                outcome.exit_code,
+            )
+            return outcome.exit_code, {}
+        results[stage.name] = outcome.result
+    measured = {
+        name: {
+            "seconds": round(o.seconds, 2),
+            "peak_bytes": o.result["peak_bytes"],
+            "reused": o.result.get("reused", False),
+        }
+        for name, o in timings
+    }
+    artifact.write_atomically(logs / "stages.json", json.dumps(measured, indent=2).encode())
+    page = write_report(config, workspace)
+    _summary(config, resolved, results, measured, page)
+    return 0, {"run": config.name, "report": str(page), "stages": measured, "results": results}
+
+
+def _content(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, Path | None]:
+    """The configuration as plain mappings: from the file, from the input, or from the file with the input in it."""
+    if arguments.config is None and not arguments.input:
+        raise UsageError(
+            "Say what to run: your own text (run my_book.txt) or a config (run --config configs/demo.yaml)."
+        )
+    paths = [str(Path(name).expanduser().absolute()) for name in arguments.input]
+    if arguments.config is not None:
+        content, base = read_yaml(arguments.config), arguments.config.absolute().parent
+        if paths:
+            # The names of what was read before must not be taken over by other text.
+            name = arguments.name or content.get("name") or plan.run_name(paths)
+            source = {"kind": "files", "name": plan.run_name(paths), "paths": paths}
+            content["corpus"] = {**content.get("corpus", {}), "name": name, "sources": [source]}
+        where = str(arguments.config)
+    else:
+        content, reasons = plan.plan(paths, gpus=0 if arguments.use_cpu else gpu_count(), minutes=arguments.minutes)
+        base, where = None, "the planned configuration"
+        log.info("Chosen for this text (every choice can be overruled, see --help):")
+        for reason in reasons:
+            log.info("  - %s", reason)
+    if arguments.name:
+        content["name"] = arguments.name
+        if arguments.config is None:
+            content["corpus"]["name"] = arguments.name
+    return content, where, base
+
+
+def _summary(config: RunConfig, resolved: Path, results: dict[str, Any], measured: dict[str, Any], page: Path) -> None:
+    rows = [
+        (name, "reused" if m["reused"] else f"{m['seconds']:.1f}", f"{m['peak_bytes'] / 1e6:,.0f}")
+        for name, m in measured.items()
+    ]
+    places = [f"{name:12} {result['path']}" for name, result in results.items() if "path" in result]
+    print("\n" + table(f"Run {config.name}", ("stage", "seconds", "peak MB"), rows))
+    print("\nEverything lies here:\n  " + "\n  ".join([*places, f"{'report':12} {page}"]))
+    if (tokens := results.get("pretokenize")) is not None:
+        splits = tokens["splits"]
+        print(f"\nTokens: {splits['train']['tokens']:,} for training, {splits['eval']['tokens']:,} held back")
+    if (measured_model := results.get("evaluate")) is not None:
+        total = measured_model["total"]
+        line = f"Bits per byte on held-back text: {total['bits_per_byte']:.4f}"
+        if "floor_bits_per_byte" in total:
+            line += (
+                f" (true entropy of this generated text: {total['floor_bits_per_byte']:.4f}; no model can be below it)"
+            )
+        print(line)
+    if (generated := results.get("generate")) is not None:
+        for number, sample in enumerate(generated["samples"][:3], start=1):
+            print(f"\nSample {number}:\n{(sample['prompt'] + sample['text']).strip()}")
+    python, config_file = _from_here(Path(sys.executable)), _from_here(resolved)
+    generate, talk = (_from_here(ROOT / s) for s in ("05_inference/generate.py", "03_training/test_checkpoint.py"))
+    print(
+        f'\nNext:\n  {python} {generate} --config {config_file} --prompt "The "\n'
+        f"  {python} {talk} --config {config_file} --interactive\n"
+        f"  {python} -m chapbook run path/to/your_own_text.txt",
+        flush=True,
+    )
+
+
+def _from_here(path: Path) -> str:
+    """A path as one types it in the current folder: relative when it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def status(argv: Sequence[str]) -> int:
+    """`status`: every artifact in the workspace, and whether it is whole."""
+    parser = ScriptParser("Show every artifact in the workspace, and whether it is whole.", config=None)
+    parser.prog = "python -m chapbook status"
+
+    def start(parsed: Parsed) -> dict[str, Any]:
+        workspace = Workspace.find()
+        entries = list_artifacts(workspace)
+        rows = [(e["path"], e["kind"], e["state"], f"{e['bytes'] / 1e6:,.1f}", e["created_at"]) for e in entries]
+        print(table(f"Workspace {workspace.root}", ("artifact", "kind", "state", "MB", "made (UTC)"), rows))
+        return {"workspace": str(workspace.root), "artifacts": entries}
+
+    return run_guarded(start, parser, argv)
+
+
+def list_artifacts(workspace: Workspace) -> list[dict[str, Any]]:
+    """Every artifact directory, complete or not: path, kind, state, size in bytes, time."""
+    patterns = "raw/* corpora/* tokenizers/* pretokenized/* checkpoints/*/checkpoint-* evaluations/*/* generations/*/*"
+    entries = []
+    for pattern in [*patterns.split(), "exports/*"]:
+        for path in sorted(workspace.root.glob(pattern)):
+            if not path.is_dir() or path.name.startswith("."):
+                continue
+            manifest = artifact.read_manifest(path)
+            problems = artifact.damage(path, manifest) if manifest else ["never finished"]
+            entries.append(
+                {
+                    "path": path.relative_to(workspace.root).as_posix(),
+                    "kind": manifest.kind if manifest else "?",
+                    "state": "; ".join(problems) or "whole",
+                    "bytes": sum(entry["size"] for entry in manifest.files) if manifest else 0,
+                    "created_at": manifest.created_at if manifest else "",
+                }
+            )
+    return entries
+
+
+def report(argv: Sequence[str]) -> int:
+    """`report`: one HTML page about a run, from its artifacts."""
+    parser = ScriptParser("Make the HTML report of a run.", config=None)
+    parser.prog = "python -m chapbook report"
+    parser.add_argument("--run", metavar="NAME", help="a run of this workspace (default: the newest)")
+
+    def start(parsed: Parsed) -> dict[str, Any]:
+        workspace = Workspace.find()
+        path: Path | None = parsed.arguments.config
+        if path is None:
+            path = _resolved_config(workspace, parsed.arguments.run)
+        config = check_config(read_yaml(path), str(path), base=path.absolute().parent)
+        page = write_report(config, workspace)
+        print(page)
+        return {"report": str(page)}
+
+    return run_guarded(start, parser, argv)
+
+
+def _resolved_config(workspace: Workspace, name: str | None) -> Path:
+    configs = sorted(workspace.root.glob("runs/*/config.yaml"), key=lambda path: path.stat().st_mtime)
+    if name is not None:
+        configs = [path for path in configs if path.parent.name == name]
+    if not configs:
+        known = ", ".join(sorted(path.parent.name for path in workspace.root.glob("runs/*/config.yaml"))) or "none yet"
+        raise UsageError(f"There is no run {name or ''} in {workspace.root} (there are: {known}).")
+    return configs[-1]
