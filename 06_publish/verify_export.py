@@ -29,8 +29,9 @@ def main(checkpoint: str, export: str) -> float:
         sys.exit(f"the tokenizer has {len(tokenizer)} tokens, the model {exported.config.vocab_size}")
     largest = 0.0
     for prompt in PROMPTS:
-        inputs = torch.tensor([[tokenizer.eos_token_id, *tokenizer(prompt).input_ids]])
-        if tokenizer.decode(tokenizer(prompt).input_ids) != prompt:
+        ids = tokenizer(prompt).input_ids
+        inputs = torch.tensor([[tokenizer.eos_token_id, *ids][: exported.config.max_position_embeddings]])
+        if tokenizer.decode(ids) != prompt:
             sys.exit(f"the tokenizer changes the text {prompt!r}")
         with torch.inference_mode():
             difference = (reference(inputs).logits - exported(inputs).logits).abs().max().item()

@@ -29,7 +29,7 @@ class Section(BaseModel):
 
 
 class Source(Section):
-    """What all kinds of sources share: a name, and provenance for documents that carry none themselves."""
+    """What all kinds of sources share."""
 
     name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
     """Name of the source in reports and document ids. Default: its kind."""
@@ -47,6 +47,9 @@ class SampleSource(Source):
     """Same seed, same texts."""
     bytes: int = Field(default=6_000_000, ge=1_000)
     """How much clean text to write, in UTF-8 bytes."""
+    words: int | None = Field(default=None, ge=8)
+    """Use only this many of each kind of word (names, trades, things …); a small model learns a small language in
+    minutes. Default: all."""
     dirt: dict[Literal["boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign"], Share] = {}
     """Share of the documents that get each kind of planted dirt, so that cleaning can be scored."""
 
@@ -58,7 +61,7 @@ class FilesSource(Source):
     paths: list[str] = Field(min_length=1)
     """Files, folders (searched through) or globs; a relative path starts at the folder of the config file."""
     title: str | None = None
-    """Title of all its documents, when they carry none themselves."""
+    """Title of all its documents. Default, here and below: what each document says of itself."""
     author: str | None = None
     """Author of all its documents."""
     date: str | None = None

@@ -84,24 +84,30 @@ class ScriptParser(argparse.ArgumentParser):
 
     def parse(self, argv: Sequence[str]) -> Parsed:
         """Parse a command line. Raises UsageError."""
-        arguments, rest = self.parse_known_args([_underscores(word) for word in argv])
-        parsed = Parsed(arguments)
+        # Keys of the configuration go first: argparse would take their values for positional arguments.
+        rest, overrides = self._take_overrides([_underscores(word) for word in argv])
+        arguments = self.parse_args(rest)
         for flag in self.short_flags:
             value = getattr(arguments, flag.lstrip("-"))
             if value is not None:
-                parsed.overrides[SHORT_FLAGS[flag]] = parse_value(value)
-        words = iter(rest)
-        for word in words:
+                overrides[SHORT_FLAGS[flag]] = parse_value(value)
+        return Parsed(arguments, overrides)
+
+    def _take_overrides(self, words: list[str]) -> tuple[list[str], dict[str, Any]]:
+        rest, overrides = [], {}
+        remaining = iter(words)
+        for word in remaining:
             name, equals, value = word.partition("=")
             if not name.startswith("--") or "." not in name:
-                self.error(f"unrecognized arguments: {word}")
+                rest.append(word)
+                continue
             if not equals:
                 try:
-                    value = next(words)
+                    value = next(remaining)
                 except StopIteration:
                     self.error(f"{name} needs a value")
-            parsed.overrides[name.removeprefix("--")] = parse_value(value)
-        return parsed
+            overrides[name.removeprefix("--")] = parse_value(value)
+        return rest, overrides
 
 
 def _underscores(word: str) -> str:

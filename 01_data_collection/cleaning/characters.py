@@ -41,12 +41,12 @@ _WESTERN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ
 # `í` is what byte 0x92, the closing quote, becomes. After punctuation it can be nothing else.
 _QUOTE_AS_LETTER = re.compile(r"(?<=[.,!?;])í(?!\w)")
 _QUOTE_AFTER_WORD = re.compile(r"(?<=[A-Za-z])í(?!\w)")
-_NON_ASCII_WORD = re.compile(r"[A-Za-z]*[^\W\d_\x00-\x7f][^\W\d_]*")
+_NON_ASCII_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]*[^\W\d_\x00-\x7f][^\W\d_]*")
 # Lead bytes C3 and C5 of é or œ with the byte that follows. A blank is not that byte: in `Ă tat` it is lost for good.
-_LATIN_2_WORD = re.compile("[A-Za-z]*[ĂĹ][^\x00-\x7f\xa0][^\\s\x00-\x40]*")
+_LATIN_2_WORD = re.compile("(?<![A-Za-z])[A-Za-z]*[ĂĹ][^\x00-\x7f\xa0][^\\s\x00-\x40]*")
 
 # `_italics_`, also over a line end, never over a paragraph end.
-_ITALICS = re.compile(r"(?<![^\W_])_(?=[^\s_])((?:[^_\n]|\n(?![ \t]*\n)){1,600}?)(?<=[^\s_])_(?![^\W_])")
+_ITALICS = re.compile(r"(?<!\w)_(?=[^\s_])((?:[^_\n]|\n(?![ \t]*\n)){1,600}?)(?<=[^\s_])_(?!\w)")
 
 
 def make(settings: CleaningSettings) -> Step:
@@ -91,7 +91,7 @@ def repair_words(text: str) -> str:
     words = Counter(word for word in _WORD.findall(text) if not word.isascii())
     certain = {word: count for word, count in words.items() if _is_certain(word)}
     eastern = sum(count for word, count in words.items() if not _EASTERN.isdisjoint(word))
-    if eastern > sum(certain.values()):
+    if eastern and eastern >= sum(certain.values()):
         return text
     # Fršulein beside régime, rôle and façade; not when it is the only odd word.
     both = sum(certain.values()) >= 3

@@ -49,8 +49,8 @@ def decode(content: bytes) -> str:
         probe = content[:_PROBE_BYTES]
         if b"\0" in content:
             raise Rejected("not text", "NUL bytes")
-        # 1%: a text with a stray escape sequence has 1 in 10,000, compressed data 1 in 10.
-        if len(_BINARY.findall(probe)) > len(probe) / 100:
+        # 1% and a few: a text with stray escape sequences has 1 in 10,000, compressed data 1 in 10.
+        if len(_BINARY.findall(probe)) > 4 + len(probe) / 100:
             raise Rejected("not text", "control characters")
         text = decode_bytes(content)
     # One pass each, and only when there is something to replace.

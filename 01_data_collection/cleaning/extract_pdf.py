@@ -62,7 +62,7 @@ def _page_text(document: object, number: int) -> list[str]:
 def without_heads(pages: list[list[str]]) -> list[list[str]]:
     """The pages' lines without a first or last line that is a page number or comes on three or more pages.
 
-    Changes the list. Heads are compared by their letters alone and fuzzily (difflib ratio of 0.8), for scans misread them.
+    Changes the list. Heads are compared by their letters, fuzzily (difflib ratio of 0.8): scans misread them.
     """
     for edge in (0, -1):
         edges = [page[edge] if page else "" for page in pages]
@@ -81,13 +81,13 @@ def join_pages(pages: list[list[str]]) -> str:
     pages = [page for page in pages if page]
     counts = sorted(map(len, pages))
     usual_lines = counts[len(counts) // 2] if counts else 0
-    text: list[str] = []
+    text = ""
     for page in pages:
-        text += page
+        text += "\n".join(page)
         width = percentile_90([len(line) for line in page])
         short = len(page[-1]) < 0.85 * width or len(page) < usual_lines / 2
-        text.append("\n\n" if short and page[-1].endswith(SENTENCE_END) else "\n")
-    return re.sub("\n?(\n+)\n?", r"\1", "\n".join(text)).strip()
+        text += "\n\n" if short and page[-1].endswith(SENTENCE_END) else "\n"
+    return text.rstrip()
 
 
 def _repeated(counts: dict[str, int]) -> set[str]:

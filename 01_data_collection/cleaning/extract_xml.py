@@ -78,7 +78,7 @@ def parse(content: bytes) -> Any:
         raise Rejected("cannot be parsed as xml", "no element in it")
     # Recovery cuts a document off where a limit is hit; a part is worse than nothing.
     for entry in parser.error_log:
-        if "Excessive depth" in entry.message or "XML_PARSE_HUGE" in entry.message:
+        if entry.type_name == "ERR_RESOURCE_LIMIT":
             raise Rejected("cannot be parsed as xml", entry.message)
     return root
 
@@ -109,7 +109,7 @@ def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool) -> None:
         element, entering = stack.pop()
         name = _name(element)
         if not entering:
-            _boundary(element, name, out, known)
+            _boundary(element, name, out, known, entering)
             out.text(element.tail)
         elif not name or (
             name in _DROPPED and (name not in _SECOND_READINGS or _name(element.getparent()) == "choice")
@@ -129,16 +129,18 @@ def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool) -> None:
             capitals = _CAPITALS.match(tail)
             out.text(capitals[0].lower() + tail[capitals.end() :] if capitals else tail)
         else:
-            _boundary(element, name, out, known)
+            _boundary(element, name, out, known, entering)
             out.text(element.text)
             stack.append((element, False))
             stack.extend((child, True) for child in reversed(element))
 
 
-def _boundary(element: Any, name: str, out: Paragraphs, known: bool) -> None:
+def _boundary(element: Any, name: str, out: Paragraphs, known: bool, entering: bool) -> None:
     if name == "p" and (parent := element.getparent()) is not None and _name(parent) == "sp":
         # What is spoken follows its speaker on the next line.
         out.soft_line()
+    elif name == "speaker":
+        (out.paragraph if entering else out.soft_line)()
     elif name in _BLOCKS:
         out.paragraph()
     elif name in _LINES:

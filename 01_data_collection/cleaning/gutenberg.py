@@ -31,14 +31,16 @@ _END = re.compile(rf"^[^\S\n]*(?:{_STRICT_END})", _FLAGS)
 _OLD_TITLE = rf"\**[^\S\n]*(?:This is )?(?:The )?Project Gutenberg(?:['’]s)? {_E_TEXT}(?: of|,)"
 _OLD_END = re.compile(rf"^[^\S\n]*(?:{_STRICT_END}|{_OLD_TITLE} |\*\*The Legal Small Print\*\*)", _FLAGS)
 
-_FIELD = re.compile(r"^(Title|Author):[^\S\n]*(\S[^\n]*(?:\n[^\S\n]+\S[^\n]*)*)", re.MULTILINE)
+# Some files of 2008 lack the line end before `Title:`.
+_FIELD = re.compile(r"(?:^|gutenberg\.org)(Title|Author):[^\S\n]*(\S[^\n]*(?:\n[^\S\n]+\S[^\n]*)*)", re.MULTILINE)
 _OLD_TITLE_LINE = re.compile(
     rf"^{_OLD_TITLE}[^\S\n]+((?:[^\n*]+\n?){{1,3}}?)(?:,?[^\S\n]by|\nby)[^\S\n]+([^\n*(]+)", _FLAGS
 )
 
 _CREDIT = re.compile(
     rf"\s*(?:This {_E_TEXT} was |{_E_TEXT} (?:was )?)?"
-    rf"(?:produced|prepared|transcribed|scanned|typed|proofread|digitized|HTML version|credits:)\b(?=[^.]*\b(?:by|from)\b)",
+    rf"(?:produced|prepared|transcribed|scanned|typed|proofread|digitized|HTML version|credits:)\b"
+    r"(?=[^.]*\b(?:by|from)\b)",
     re.IGNORECASE,
 )
 _NOTE = re.compile(r"\s*[\[*]*\s*Transcriber['’]?s?['’]?\s+Notes?\b", re.IGNORECASE)
@@ -91,7 +93,7 @@ def title_and_author(header: str) -> tuple[str | None, str | None]:
     """What a header says in `Title:` and `Author:` lines, or in the head line of the years before them."""
     fields = dict(reversed(_FIELD.findall(header)))
     if not fields and (old := _OLD_TITLE_LINE.search(header)):
-        return old[1].strip(), old[2].strip()
+        return old[1].strip().rstrip(","), old[2].strip()
     return fields.get("Title"), fields.get("Author")
 
 

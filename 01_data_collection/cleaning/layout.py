@@ -30,6 +30,8 @@ MAX_WIDTH = 120
 CHUNK_LINES = 64
 # See the rule above; the lowest OCR file has 9.6%, the highest e-text 2.2%.
 TYPESET_SHARE = 0.03
+# A paragraph shorter than this, in characters, may be a heading or a verse, which no sentence end need close.
+MIN_SENTENCE = 40
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _DIVIDED = re.compile(r"[^\W\d_]+-[ \t]*\n\s*[^\W\d_]+")
@@ -39,12 +41,16 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 SENTENCE_END = tuple(".?!:\"'”’)]-—*»")
 _PREFIX = re.compile(r"ac|ad|be|com|con|de|dis|em|en|ex|im|in|mis|per|pre|pro|re|sub|un")
 _SUFFIX = re.compile(r"able|ance|ed|ence|eth|er|est|ful|fully|fulness|ing|less|ly|ment|ness|ous|ship|sion|tion|ties|ty")
-_HEADING = re.compile(r"(?:chapter|book|volume|part|act|scene|letter|canto)\b[^a-z]{0,12}$", re.IGNORECASE)
+_HEADING = re.compile(r"(?:chapter|book|volume|part|act|scene|letter|canto)\s+(?:[ivxlcdm]+|\d+)\.?$", re.IGNORECASE)
 
 _SPACES = re.compile(r"[ \t]+")
 _SPACE_AT_LINE_ENDS = re.compile(r" ?\n ?")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_SPACE_BEFORE_MARK = re.compile(r"(?<=[^\s.,;:!?]) +(?=[,;:!?](?![^\s\"'”’)\]—–-])|\.(?=[\s\"'”’)\]]|$))")
+# Not inside ` . . . `.
+_SPACE_BEFORE_MARK = re.compile(
+    r"(?<=[^\s,;:!?]) +(?=[,;:!?](?![^\s\"'”’)\]—–-]))|(?<=[^\s.,;:!?]) +(?=\.(?! ?\.)(?=[\s\"'”’)\]]|$))"
+)
+_MARK = re.compile(r"(?<=[^\s.,;:!?]) +(?=[,;:!?](?![^\s\"'”’)\]—–-])|\.(?! ?\.)(?=[\s\"'”’)\]]|$))")
 _MARK = re.compile(r"[,;:!?]")
 
 
@@ -137,12 +143,8 @@ def unwrap(text: str, shape: Shape) -> str:
             joined = ["\n".join(line.strip() for line in block)]
         else:
             joined = joiner.join([line.strip() for line in block], width, paragraphs_inside=not shape.spaced)
-        # OCR leaves blank lines inside sentences where a page or a column ends.
-        if shape.typeset and paragraphs and _goes_on(paragraphs[-1], joined[0]):
-            paragraphs[-1] = joiner.glue(paragraphs[-1], joined[0])
-            joined = joined[1:]
         paragraphs += joined
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(joiner.mend(paragraphs))
 
 
 def one_line_per_paragraph(text: str, shape: Shape) -> str:
@@ -163,7 +165,7 @@ def one_line_per_paragraph(text: str, shape: Shape) -> str:
                 run = []
             if line is not None:
                 paragraphs.append(line)
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(_Joiner(text, shape).mend(paragraphs))
 
 
 def _blocks(text: str, paragraphs_inside: bool = False) -> list[tuple[list[str], int]]:
@@ -209,11 +211,6 @@ def _starts_lower(line: str) -> bool:
     return line.lstrip("\"'“‘([")[:1].islower()
 
 
-def _goes_on(before: str, after: str) -> bool:
-    unfinished = before[-1:].isalpha() or before[-1:] in ",;" or (before[-1:] == "-" and before[-2:-1].isalpha())
-    return unfinished and after[:1].islower()
-
-
 def _ends_paragraph(line: str, length: int, width: int) -> bool:
     """Whether a line after which the next word would have fitted (`length` <= `width`) is a paragraph's last."""
     if line.endswith(SENTENCE_END):
@@ -236,37 +233,54 @@ class _Joiner:
 
     def join(self, lines: list[str], width: int, paragraphs_inside: bool) -> list[str]:
         """One paragraph per element. With `paragraphs_inside`, a line that ends early can be the last of one."""
-        paragraphs = [""]
-        current = lines[0]
+        paragraphs: list[str] = []
+        pieces = [lines[0]]
         for line, following in itertools.pairwise(lines):
             length = len(line) + 1 + len(following.split(" ", 1)[0])
             if _starts_lower(following):
-                separator = ""
+                pieces[-1:] = self._seam(line, following)
             elif paragraphs_inside and _ends_paragraph(line, length, width):
-                separator = "\n\n"
+                paragraphs.append("".join(pieces))
+                pieces = [following]
             elif length <= 0.6 * width:
-                separator = "\n"
+                pieces += ["\n", following]
             else:
-                separator = ""
-            if separator == "\n\n":
-                paragraphs.append(current)
-                current = following
-            elif separator:
-                current += "\n" + following
-            else:
-                current = self.glue(current, following)
-        return [*paragraphs[1:], current]
+                pieces[-1:] = self._seam(line, following)
+        return [*paragraphs, "".join(pieces)]
 
-    def glue(self, before: str, after: str) -> str:
-        """Two lines as one: with a blank, after a dash without, after a hyphen by the rule of this module."""
+    def mend(self, paragraphs: list[str]) -> list[str]:
+        """Paragraphs that were cut inside a sentence, by a page or a careless editor, as one.
+
+        Of the 70 novels 4 have 7-34% such paragraphs, and scans have them at each page end.
+        """
+        mended: list[list[str]] = []
+        for paragraph in paragraphs:
+            last = mended[-1][-1] if mended else ""
+            if paragraph[:1].islower() and self._is_unfinished(last):
+                mended[-1][-1:] = self._seam(last, paragraph)
+            else:
+                mended.append([paragraph])
+        return ["".join(pieces) for pieces in mended]
+
+    def _is_unfinished(self, paragraph: str) -> bool:
+        # Short lines are headings and verse, but in a scan any line can be the last of a page.
+        if "\n" in paragraph or (len(paragraph) < MIN_SENTENCE and not self.shape.typeset):
+            return False
+        end = paragraph[-1:]
+        return end.isalpha() or end in (",", ";") or (end == "-" and paragraph[-2:-1].isalpha())
+
+    def _seam(self, before: str, after: str) -> list[str]:
+        """Two texts as one: with a blank, after a dash without, after a hyphen by the rule of this module."""
         if not before.endswith(("-", "—")):
-            return f"{before} {after}"
+            return [before, " ", after]
         if before.endswith(("--", "—")):
-            return before + after if before[-3:-2] != " " and before[-2:-1] != " " else f"{before} {after}"
-        last, first = _LAST_WORD.search(before), _FIRST_WORD.match(after)
-        if last and first and self._joined(last[0][:-1], first[0]):
-            return before[:-1] + after
-        return before + after if last else f"{before} {after}"
+            # ` -- ` and ` — ` are set off by blanks on both sides, `--` and `—` by none.
+            return [before, " ", after] if before.rstrip("-—").endswith(" ") else [before, after]
+        # Nobody divides a word of 80 letters; looking no further back keeps this fast in a text without paragraphs.
+        last, first = _LAST_WORD.search(before[-80:]), _FIRST_WORD.match(after)
+        if not last:
+            return [before, " ", after]
+        return [before[:-1] if first and self._joined(last[0][:-1], first[0]) else before, after]
 
     def _joined(self, first: str, second: str) -> bool:
         low_first, low_second = first.lower(), second.lower()

@@ -21,9 +21,11 @@ Notation inside a table (a table is one string, its options separated by `|`):
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import fsum, log2
 from typing import TypeAlias
@@ -33,8 +35,9 @@ from sources.sample_words import PHRASES, WORDS
 # Raise when the text that a seed produces changes, so that nobody mistakes the new corpus for the old one.
 GRAMMAR_VERSION = 1
 
-# Word tables are Zipf-like: the option of rank r (from 0) has weight 1 / (r + ZIPF_SHIFT). With a shift of 6
-# the first of 40 words is 7.5 times as likely as the last, which costs only 0.3 of the 5.3 bits.
+# Word tables are Zipf-like: the option of rank r (from 0) has weight 1 / (r + ZIPF_SHIFT). With a shift of 40
+# the first of 80 words is 3 times as likely as the last. That costs only 0.07 of the 6.3 bits of a uniform
+# choice: a steep slope would make the texts repeat the same dozen words and take bits from every byte.
 ZIPF_SHIFT = 40
 
 START_TABLE = "document"
@@ -126,6 +129,9 @@ class _Slot:
 _Element: TypeAlias = str | _Choice | _Set | _Reference | _Flag | _Slot
 
 
+_FIXED_SLOTS: dict[str, _Element] = {"^": _Flag(_CAPITAL), "a": _Flag(_ARTICLE), "par": "\n\n", "sp": " "}
+
+
 # --- compiling the tables -------------------------------------------------------------------------------
 
 
@@ -143,15 +149,15 @@ def _split(body: str) -> list[str]:
 
 
 class _Compiler:
-    """Turns the tables of `sample_words` into linked `_Choice` objects."""
+    """Turns the tables of `sample_words` into linked `_Choice` objects; of each word table only the first `words`."""
 
-    def __init__(self) -> None:
+    def __init__(self, words: int | None) -> None:
         self.named = {name: _Choice(name) for name in [*WORDS, *PHRASES]}
         if len(self.named) != len(WORDS) + len(PHRASES):
             raise ValueError(f"a table is defined twice: {sorted(set(WORDS) & set(PHRASES))}")
         self.tables = list(self.named.values())
         for name, body in WORDS.items():
-            options = self._options(body)
+            options = self._options(body)[:words]
             self.named[name].fill(
                 [self._sequence(o, name) for o in options], [1 / (r + ZIPF_SHIFT) for r in range(len(options))]
             )
@@ -190,15 +196,8 @@ class _Compiler:
         return tuple(elements)
 
     def _slot(self, slot: str, name: str) -> _Element:
-        match slot:
-            case "^":
-                return _Flag(_CAPITAL)
-            case "a":
-                return _Flag(_ARTICLE)
-            case "par":
-                return "\n\n"
-            case "sp":
-                return " "
+        if slot in _FIXED_SLOTS:
+            return _FIXED_SLOTS[slot]
         setting = re.fullmatch(r"([\w.]+)=(.*)", slot)
         if setting:
             return _Set(setting[1], setting[2])
@@ -222,18 +221,19 @@ class _Compiler:
         return _Slot(tables, by, bind, exclude)
 
 
-_COMPILED = _Compiler()
-_START = _COMPILED.named[START_TABLE]
+@functools.cache
+def _compiled(words: int | None = None) -> _Compiler:
+    return _Compiler(words)
 
 
 def tables() -> dict[str, list[str | None]]:
     """Every table's options by the table's name (unnamed ones included): the words, or None for a template."""
-    return {table.name: list(table.literals) for table in _COMPILED.tables}
+    return {table.name: list(table.literals) for table in _compiled().tables}
 
 
 def templates() -> dict[str, list[str]]:
     """Every table's options written out with a stand-in for each slot, to check that they are distinct."""
-    return {table.name: [repr(_plain(option)) for option in table.options] for table in _COMPILED.tables}
+    return {table.name: [repr(_plain(option)) for option in table.options] for table in _compiled().tables}
 
 
 def _plain(option: tuple[_Element, ...]) -> list[object]:
@@ -269,12 +269,16 @@ def _excluded(slot: _Slot, table: _Choice, registers: dict[str, str]) -> int:
     return table.literals.index(value) if value is not None and value in table.literals else -1
 
 
-def generate(rng: random.Random) -> Scene:
-    """Draw one document; uses nothing of `rng` but `rng.random()`, which is the same on every platform."""
+def generate(rng: random.Random, words: int | None = None) -> Scene:
+    """Draw one document; uses nothing of `rng` but `rng.random()`, which is the same on every platform.
+
+    words: how many of the likeliest options of each word table (names, trades, things …) are used; None: all.
+    A small model can learn a small language in minutes.
+    """
     draw = rng.random
     out: list[str] = []
     registers: dict[str, str] = {}
-    stack: list[_Element] = [_START]
+    stack: list[_Element] = [_compiled(words).named[START_TABLE]]
     bits = bits_at_last_character = 0.0
     flags = 0
     while stack:
@@ -318,82 +322,95 @@ def generate(rng: random.Random) -> Scene:
 _Rest: TypeAlias = "tuple[_Element, _Rest] | None"
 
 
-def _push(option: tuple[_Element, ...], rest: _Rest) -> _Rest:
-    for element in reversed(option):
-        rest = (element, rest)
-    return rest
+@dataclass(slots=True)
+class _Branch:
+    """A derivation under way."""
+
+    rest: _Rest
+    position: int
+    """How much of the text is written."""
+    registers: dict[str, str]
+    """Shared between branches: copied before it is changed."""
+    flags: int
+    bits: float
+    bits_at_last_character: float
 
 
-def _replay(text: str, prefix: bool) -> list[float]:
+def _alternatives(branch: _Branch, element: _Choice | _Slot, text: str) -> Iterator[_Branch]:
+    """The branches that go on with one option each of `element`, but for those that plainly disagree with `text`."""
+    bind, table, banned = None, element, -1
+    if isinstance(element, _Slot):
+        bind = element.bind
+        table = element.tables[branch.registers[element.by] if element.by else ""]
+        banned = _excluded(element, table, branch.registers)
+    assert isinstance(table, _Choice)
+    room = len(text) - branch.position
+    for i, option in enumerate(table.options):
+        if i == banned:
+            continue
+        if option and isinstance(option[0], str):
+            # A first look at the option's first words saves most of the branches.
+            first = _dress(option[0], branch.flags) if branch.flags else option[0]
+            if not text.startswith(first[:room], branch.position):
+                continue
+        rest = branch.rest
+        for part in reversed(option):
+            rest = (part, rest)
+        registers = {**branch.registers, bind: str(table.literals[i])} if bind else branch.registers
+        cost = table.bits[i] if banned < 0 else table.bits[i] + log2(1 - table.probabilities[banned])
+        yield _Branch(rest, branch.position, registers, branch.flags, branch.bits + cost, branch.bits_at_last_character)
+
+
+def _replay(text: str, words: int | None, prefix: bool) -> list[float]:
     """Bits of every derivation of `text`, or (prefix) of every partial derivation that just covers it.
 
     A depth-first search over the choices of the generator; a branch ends as soon as what it emits differs
     from the text.
     """
     found: list[float] = []
-    length = len(text)
-    # rest, position in the text, registers (never changed in place), flags, bits, bits at the last character
-    pending: list[tuple[_Rest, int, dict[str, str], int, float, float]] = [((_START, None), 0, {}, 0, 0.0, 0.0)]
+    pending = [_Branch((_compiled(words).named[START_TABLE], None), 0, {}, 0, 0.0, 0.0)]
     while pending:
-        rest, position, registers, flags, bits, marked = pending.pop()
-        while True:
-            if rest is None:
-                if position == length and not prefix:
-                    found.append(marked)
-                break
-            element, rest = rest
+        branch = pending.pop()
+        while branch.rest is not None:
+            element, branch.rest = branch.rest
             if isinstance(element, _Reference):
-                element = registers[element.register]
+                element = branch.registers[element.register]
             if isinstance(element, str):
-                emitted = _dress(element, flags) if flags else element
-                flags = 0
-                if prefix and position + len(emitted) >= length:
-                    if emitted.startswith(text[position:]):
-                        found.append(bits)
+                emitted = _dress(element, branch.flags) if branch.flags else element
+                branch.flags = 0
+                if prefix and branch.position + len(emitted) >= len(text):
+                    if emitted.startswith(text[branch.position :]):
+                        found.append(branch.bits)
                     break
-                if not text.startswith(emitted, position):
+                if not text.startswith(emitted, branch.position):
                     break
-                position += len(emitted)
-                marked = bits
+                branch.position += len(emitted)
+                branch.bits_at_last_character = branch.bits
             elif isinstance(element, _Flag):
-                flags |= element.flag
+                branch.flags |= element.flag
             elif isinstance(element, _Set):
-                registers = dict(registers)
-                _assign(registers, element.register, element.value)
+                branch.registers = dict(branch.registers)
+                _assign(branch.registers, element.register, element.value)
             else:
-                slot = element if isinstance(element, _Slot) else None
-                if slot is None:
-                    assert isinstance(element, _Choice)
-                    table, banned = element, -1
-                else:
-                    table = slot.tables[registers[slot.by] if slot.by else ""]
-                    banned = _excluded(slot, table, registers)
-                for i, option in enumerate(table.options):
-                    if i == banned:
-                        continue
-                    if option and isinstance(option[0], str):
-                        # A first look at the option's first words saves most of the branches.
-                        first = _dress(option[0], flags) if flags else option[0]
-                        if not text.startswith(first if length - position > len(first) else first[:1], position):
-                            continue
-                    kept = registers
-                    if slot is not None and slot.bind:
-                        kept = {**registers, slot.bind: str(table.literals[i])}
-                    cost = table.bits[i] if banned < 0 else table.bits[i] + log2(1 - table.probabilities[banned])
-                    pending.append((_push(option, rest), position, kept, flags, bits + cost, marked))
+                pending.extend(_alternatives(branch, element, text))
                 break
+        else:
+            if branch.position == len(text) and not prefix:
+                found.append(branch.bits_at_last_character)
     return found
 
 
-def derivations(text: str) -> list[float]:
+def derivations(text: str, words: int | None = None) -> list[float]:
     """The information content, in bits and in `Scene.bits`' sense, of every derivation of exactly `text`."""
-    return _replay(text, prefix=False)
+    return _replay(text, words, prefix=False)
 
 
-def prefix_bits(text: str) -> float:
-    """-log2 of the probability that a document begins with `text` (infinite when none does), by summing over
-    every partial derivation that covers it. For a generated document it equals `Scene.bits`."""
-    covering = _replay(text, prefix=True)
+def prefix_bits(text: str, words: int | None = None) -> float:
+    """-log2 of the probability that a document begins with `text`; infinite when none does.
+
+    Summed over every partial derivation that covers the text; for a generated document it equals `Scene.bits`.
+    """
+    covering = _replay(text, words, prefix=True)
     if not covering:
         return float("inf")
     least = min(covering)

@@ -92,10 +92,10 @@ WORDS: dict[str, str] = {
         dancing | sermons | velvet | rice pudding | fog | fresh paint | gardening | sheep | sleeping | proverbs |
         almanacs | Latin | omelettes | Welsh songs | salt beef | sea shanties | candied peel | crossing bridges |
         cold baths | new bread | sugar | wallflowers | comets | bonfires | tobacco | walking sticks | dried fish |
-        sums | processions | scandal | nightingales | hats | ale | alum | anagrams | anchovy toast | ballads |
+        sums | processions | scandal | nightingales | hats | ale | alum | anchovy toast | ballads |
         bargains | beetles | candlelight | chess | clocks | cowslips | crab apples | cribbage | drums | echoes |
         eels | eggs | ferns | fiddles | figs | gin | gloves | hymns | ices | ivy | jam | jokes | kites | lace |
-        lemons | limericks | mazes | mice | mint | mud pies | naps | novels | opera | ponds | prunes""",
+        lemons | mazes | mice | mint | mud pies | novels | opera | ponds | prunes""",
     "pride": """handwriting | garden | teeth | singing voice | new hat | ancestors | brass knocker | cucumbers |
         left profile | grammar | spelling | wine cellar | pigeons | windows | French | arithmetic | memory |
         doorstep | walnut tree | apple dumplings | signature | silver spoons | laugh | tulips | tea-table | patience
@@ -198,7 +198,7 @@ WORDS: dict[str, str] = {
         Brass | Bright | Broken | Cheerful | Drunken | Grey | Happy | Hungry | Iron | Jolly | Lame | Lost | Noble |
         Painted | Proud | Purple | Quiet | Rampant | Singing | Wandering | Weeping | Yellow""",
     "tavern_n": """Boar | Anchor | Swan | Pump | Bell | Lion | Dolphin | Herring | Pelican | Star | Cock | Mermaid |
-        Hare | Barrel | Turk | Lamb | Rose | Magpie | Sexton | Bear | Ship | Parrot | Kettle | Goose | Angel |
+        Hare | Barrel | Otter | Lamb | Rose | Magpie | Sexton | Bear | Ship | Parrot | Kettle | Goose | Angel |
         Antelope | Bishop | Bottle | Castle | Cat | Crown | Cup | Drum | Duchess | Eagle | Fiddle | Fish | Fox |
         Griffin | Hat | Hen | Horse | Key | King | Monk | Moon | Owl | Ox | Pig | Pot | Raven | Salmon | Sun | Tiger
         | Unicorn | Whale | Wheel | Windmill""",
@@ -250,7 +250,7 @@ WORDS: dict[str, str] = {
         sweet | tough | warm | wet | white | yellow""",
     "dish": """roast goose | boiled mutton | pigeon pie | turtle soup | pickled salmon | oyster pudding | jugged
         hare | cold beef | plum pudding | apple tart | calf's-head pie | roast duck | pease pudding | gooseberry
-        fool | gingerbread | buttered crab | baked custard | boiled fowl | syllabub | a Stilton cheese | beef tea |
+        fool | gingerbread | buttered crab | baked custard | boiled fowl | syllabub | Stilton cheese | beef tea |
         bread sauce | fish soup | fried tripe | hot pudding | mutton stew | ox tongue | pea soup | quince jelly |
         roast lark | roast pork | rum cake | salt cod | suet pudding | toasted cheese | venison | white fish |
         whitebait | spiced beef | cold tongue | eel pie | hare soup | roast swan | boiled ham | minced veal |
@@ -357,7 +357,7 @@ WORDS: dict[str, str] = {
         twilight | gloom | haze | frost | storm | vapour | chill | sunset""",
     "skyset_autumn": """a smell of bonfires | a shower of leaves | the smoke of a hundred hearths | a rag of fog | a
         flight of geese | a flock of starlings | a smell of apples | a smell of wet straw""",
-        "sky_a": """thin | yellow | heavy | bitter | brown | soft | white | grey | black | blue | copper | golden | red
+    "sky_a": """thin | yellow | heavy | bitter | brown | soft | white | grey | black | blue | copper | golden | red
         | wild | cold | damp | sweet | smoky | silver | pale | dim | deep | sudden | low | ragged | bright | faint |
         watery | sullen | steady | gentle | lazy | drowsy | sooty | silent | dismal | solemn | green | violet |
         strange | vast | slow | sickly | purple | fitful | tender | mournful | shining | dirty | delicate""",
@@ -424,7 +424,7 @@ WORDS: dict[str, str] = {
         | Delight""",
     "trick": """dance a hornpipe | smoke a pipe | walk upright | ring a bell | say grace | fetch a hat | bow to
         ladies | count to nine | play dead | carry a lantern | wear spectacles | keep time to the drum | beg for
-        pennies | climb a ladder | bark at Frenchmen | catch pennies | climb stairs | draw a cart | eat with a fork
+        pennies | climb a ladder | bark in tune | catch pennies | climb stairs | draw a cart | eat with a fork
         | fire a pistol | hum | jump a gate | play whist | pull a sledge | salute | shake hands | sing bass | sit in
         a chair | spell its name | steal eggs | swim | tell the time | waltz | wink""",
     "wonder": """learned pig | fire-eater | giant | mechanical swan | rope-dancer | fortune-teller | bearded lady |
@@ -534,8 +534,9 @@ PHRASES: dict[str, str] = {
         {number} <barrels|pounds|bales|crates|boxes|sacks> of {ware}
         """,
     "price": """
-        9* {number} <shillings|guineas|pounds|crowns|farthings> | half a crown | a guinea | {number} pounds {number}
-        | {number} and <sixpence|ninepence|fourpence> | half a guinea and {some}
+        9* {number} <shillings|guineas|pounds|crowns|farthings> | half a crown | a guinea
+        | {number} pounds <five|seven|eight|ten|twelve|fifteen> | {number} and <sixpence|ninepence|fourpence>
+        | half a guinea and {some}
         """,
     "spot": """
         3* <in|near> {place}
@@ -579,7 +580,7 @@ PHRASES: dict[str, str] = {
     "felt": "2* was {feeling} | was {feeling} and {feeling} | <looked|grew|felt|seemed> {feeling}",
     "aftermath": """
         stopped to {infinitive} | fell over {pet} | lost {np} and {quality} | was bitten by {pet}
-        | met {who} and forgot the time | sat down {hide} and wept | was asked by {who} to {infinitive}
+        | forgot the time with {who} | wept {hide} | was asked by {who} to {infinitive}
         """,
     "opinion": """
         {character} | too {character} | neither {character} nor {character} | {character} but {character}
@@ -721,7 +722,7 @@ PHRASES: dict[str, str] = {
         | "{^}{say}," {tag_A}, and "{^}{say}," {tag_B}, and
           <neither listened|both were right|neither smiled|{who} laughed|nobody believed them>.
         """,
-        "more_chat": "3* {sp}{chat} | 1*",
+    "more_chat": "3* {sp}{chat} | 1*",
     "response": """
         looked at the ground | laughed | 3* {felt} | said nothing | bowed | thought of {fond} | looked {hide}
         | dropped {np} | took out {np} | asked for {drink} | began to {do} | ate {food_a} {food} for {duration}
@@ -742,8 +743,9 @@ PHRASES: dict[str, str] = {
         <looked|searched|groped> {hide} and {hide}, and <had found only|had come upon> {some} and {np}. {meet}
         """,
     "talk_lost": """
-        "<Have you seen|Has anybody here seen|Do you know anything of> {a}{X.a} {X}<|, lost {spot}|, last seen with {who}>?" {verb_asked} {A}{mannered}.
-        "{oath}," {tag_B}, "{clue}."{more_chat}
+        "<Have you seen|Has anybody here seen|Do you know anything of> {a}{X.a}
+        {X}<|, lost {spot}|, last seen with {who}>?" {verb_asked} {A}{mannered}. "{oath}," {tag_B},
+        "{clue}."{more_chat}
         """,
     "clue": """
         I saw {who} going towards {place} with {np}, but no {X} | if it were {np}, I could tell you at once
@@ -778,8 +780,9 @@ PHRASES: dict[str, str] = {
         <offered|bid> {price} for it, and {who} <had offered|had bid|would give only> {some}. {meet}
         """,
     "talk_sale": """
-        "<What will you take|How much do you ask|What did you give> for that {X}, {A.sir}, with {goods}?" {verb_asked} {B}{mannered}.
-        "{^}{price}, with {some}," {tag_A}, "<for|seeing that> {boast}." "{^}{objection}," {tag_B}.{more_chat}
+        "<What will you take|How much do you ask|What did you give> for that {X}, {A.sir}, with {goods}?"
+        {verb_asked} {B}{mannered}. "{^}{price}, with {some}," {tag_A}, "<for|seeing that> {boast}."
+        "{^}{objection}," {tag_B}.{more_chat}
         """,
     "boast": """
         {great} offered me {price} for its shadow | it was made in {town} by {who} | I had it from {who} in {town}
@@ -791,7 +794,8 @@ PHRASES: dict[str, str] = {
         | it is no more {a}{X} than I am {who}
         """,
     "turn_sale": """
-        They <bargained|argued|haggled|disputed> for {duration} over {some} and {drink}, and {next} the {X} was sold for {price}, {np} and {some}. But when {ref_B} <turned it over|shook it|took it home>, {surprise}.
+        They <bargained|argued|haggled|disputed> for {duration} over {some} and {drink}, and {next} the {X} was sold
+        for {price}, {np} and {some}. But when {ref_B} <turned it over|shook it|took it home>, {surprise}.
         | {^}{next} {who} came by, {busy}, and <bought|carried off|took> the {X} for {price} before {B} could speak.
           {^}{B.he} {felt}; {A} {felt}, and they drank {drink} together {spot}.
         """,
@@ -833,7 +837,8 @@ PHRASES: dict[str, str] = {
           {some}," {tag_A}.{more_chat}
         """,
     "turn_wager": """
-        The {champion} {set_off} with the {X} at {hour}, <followed|watched|cheered> by {who} and the {people} of {place}, and {came_to}. {^}{A} {felt} and {B} {felt}.
+        The {champion} {set_off} with the {X} at {hour}, <followed|watched|cheered> by {who} and the {people} of
+        {place}, and {came_to}. {^}{A} {felt} and {B} {felt}.
         """,
     "set_off": "set out | started | began | departed",
     "came_to": """
@@ -892,7 +897,8 @@ PHRASES: dict[str, str] = {
         | {^}{spot} {a}{beast_x} had got {hide} and would not come out for {some} or for {who}. {meet}
         """,
     "talk_beast": """
-        "Is that your {beast}, {B.sir}, that has {deed} {np}?" {verb_asked} {A}{mannered}. "{owner}," {tag_B}.{more_chat}
+        "Is that your {beast}, {B.sir}, that has {deed} {np}?" {verb_asked} {A}{mannered}. "{owner},"
+        {tag_B}.{more_chat}
         | "{oath}," {tag_B}, "that {beast} has {deed} my {thing}!" "{excuse}," {tag_A}.{more_chat}
         """,
     "owner": """
@@ -926,11 +932,12 @@ PHRASES: dict[str, str] = {
     "name_beast": "{surname} | {first_m} | {first_f} | {town}",
     # --- a dinner ---
     "setup_dinner": """
-        {^}{ref_A} had invited {intro_B}, to dine at {tavern} upon {dish1:=dish} and {dish2:=dish!dish1}, with {drink} to
-        follow. {^}{B.he} came at {hour}, with {np}, {pet} and {who}.
+        {^}{ref_A} had invited {intro_B}, to dine at {tavern} upon {dish1:=dish} and {dish2:=dish!dish1}, with
+        {drink} to follow. {^}{B.he} came at {hour}, with {np}, {pet} and {who}.
         """,
     "talk_dinner": """
-        "The {dish1} is {food_a} and the {dish2} is {food_a}," {tag_B}<.|, "and there is {fear_one} in the {drink}."> {chat}{more_chat}
+        "The {dish1} is {food_a} and the {dish2} is {food_a},"
+        {tag_B}<.|, "and there is {fear_one} in the {drink}."> {chat}{more_chat}
         | "Will you take {drink}, {B.sir}, or {drink}?" {verb_asked} {A}{mannered}. "I never drink {drink} with
           {a}{folk}," {tag_B}. {chat}{more_chat}
         """,
@@ -938,12 +945,13 @@ PHRASES: dict[str, str] = {
     "turn_dinner": """
         {^}{next} {pet} came in from {place}, ate the {dish1} and {deed_past} {who}, and went to sleep {hide}.
         {^}{ref_A} was {feeling}; {ref_B} <called for|dreamed of|demanded> {dish} and {drink}.
-        | The bill was {price}, and {ref_A} had only {price} and {np}. {^}{ref_B} <found|borrowed|won> the rest from
-          {who} {spot}, {when}.
+        | The bill was {number} <shillings|guineas|pounds>, and {ref_A} had only {number} <farthings|pence> and
+          {np}. {^}{ref_B} <found|borrowed|won> the rest from {who} {spot}, {when}.
         """,
     "deed_past": "bit | splashed | upset | licked | frightened | admired | sat upon | ignored",
     "end_dinner": """
-        They parted {when} {spot}, {A} with {some} and {B} with {np}. {^}{A} said ever afterwards that the {dish1} had been {opinion}, and {B} that it had been {food_a} and {opinion}.
+        They parted {when} {spot}, {A} with {some} and {B} with {np}. {^}{A} said ever afterwards that the {dish1}
+        had been {opinion}, and {B} that it had been {food_a} and {opinion}.
         | From that day they dined together every {festival@season} on {dish}, {dish} and {some}, in company with
           {who} and {pet}.
         """,
@@ -953,7 +961,8 @@ PHRASES: dict[str, str] = {
         <twice|once|often|lately> <hidden|been found|been seen|slept> {hide} {spot}.
         """,
     "talk_debt": """
-        "When shall I be paid for that {X} and {goods}, {B.sir}?" {verb_asked} {A}{mannered}. "{promise}," {tag_B}.{more_chat}
+        "When shall I be paid for that {X} and {goods}, {B.sir}?" {verb_asked} {A}{mannered}. "{promise},"
+        {tag_B}.{more_chat}
         | "{oath}, {A.sir}," {tag_B}, "{promise_low}." "{^}{say}," {tag_A}.{more_chat}
         """,
     "promise": """
@@ -1030,8 +1039,8 @@ PHRASES: dict[str, str] = {
     "turn_court": """
         {^}{next} {B.his} {kin} came in with {np}, was {feeling} to see the {X}, and {deed_past} {A}. {^}{ref_B}
         <laughed|wept|fainted> into {some}.
-        | {^}{next} {who} came with {goods} and {a}{thing_a} {thing!X}, and asked for {B.his} hand. {^}{ref_A}
-          {felt}, and {aftermath}.
+        | {^}{next} {who} came with {goods} and {a}{thing_a} {thing!X}, and proposed to {B.him}. {^}{ref_A} {felt},
+          and {aftermath}.
         """,
     "end_court": """
         They were married at {church} on {festival@season}, with {who} to

@@ -1,0 +1,322 @@
+"""Plants dirt in clean text, so that cleaning can be scored against a known truth.
+
+Each kind imitates one way in which collected text really is dirty. Four kinds spoil a text that cleaning
+should restore; of the other two the truth is that cleaning rejects the document.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from sources.sample_words import WORDS
+
+DIRT_KINDS: tuple[str, ...] = ("boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign")
+# Kinds of which perfect cleaning keeps nothing.
+REJECTED_KINDS: tuple[str, ...] = ("duplicate", "foreign")
+
+# Width of a hard-wrapped line in characters: from, to. Old electronic texts keep to about these.
+NARROWEST, WIDEST = 60, 72
+# Lines on a page: from, to.
+SHORTEST_PAGE, LONGEST_PAGE = 20, 30
+# Of the places where two letters could be confused, the share that is: about 6 errors in 1,000 characters,
+# which is what a fair scan of an old print has.
+OCR_RATE = 0.03
+# Sentences in a foreign document: from, to; 500 to 1,300 characters.
+FEWEST_SENTENCES, MOST_SENTENCES = 9, 20
+
+
+def plant(kind: str, text: str, title: str, rng: random.Random) -> str:
+    """The text with dirt of one kind planted in it; `foreign` gives another text altogether.
+
+    Only `rng.random()` is used, so that a seed means the same on every platform.
+    """
+    match kind:
+        case "boilerplate":
+            return _boilerplate(text, title, rng)
+        case "hyphens":
+            return _wrapped(text, rng, hyphens=True)
+        case "page_numbers":
+            return _page_numbers(text, title, rng)
+        case "ocr":
+            return _ocr(text, rng)
+        case "duplicate":
+            return _duplicate(text, rng)
+        case "foreign":
+            return foreign_text(rng)
+    raise ValueError(f"unknown kind of dirt {kind!r}; there are {', '.join(DIRT_KINDS)}")
+
+
+def _between(low: int, high: int, rng: random.Random) -> int:
+    """A whole number from `low` to `high`, both included."""
+    return low + int(rng.random() * (high - low + 1))
+
+
+def _one_of(options: list[str], rng: random.Random) -> str:
+    return options[int(rng.random() * len(options))]
+
+
+# --- licence texts ------------------------------------------------------------------------------------------
+
+_HEADERS = [
+    """This electronic text of {title} costs nothing and carries almost no conditions.
+Copy it, print it or pass it on; what is asked in return stands at the end of the file.
+Readers outside our country should first look up the law of their own.""",
+    """The free electronic text of {title}
+You are welcome to read, keep and share this file under the licence printed below the work.
+Please leave this notice where it is when you hand the file on.""",
+    """{title}, an electronic edition for everybody.
+Nothing is charged for this file, and nothing is promised about it either: see the licence at its end.""",
+]
+
+_FOOTERS = [
+    """Updated editions will replace the present one, and the older files will be renamed.
+
+THE FULL LICENCE
+
+Read this before you distribute the work.
+1. By using this electronic work you show that you have read the licence and accept it.
+2. You may charge a fair fee for making copies, but never for the text itself.
+3. The file is offered as it stands, without warranty of any kind.
+
+Volunteers and gifts of money keep this library alive. To learn how to help, or how to report an error
+in the transcription, see the pages of the foundation that looks after these electronic texts.""",
+    """End of this electronic text. The volunteers thank you for reading it.
+
+SMALL PRINT
+
+This file may be copied freely as long as the small print stays with it. The foundation and its helpers
+are not liable for damage, cost or expense that comes from the use of the file. If you find a mistake in
+it, send a note with the number of the edition and the line, and it will be put right in the next one.""",
+]
+
+
+def _boilerplate(text: str, title: str, rng: random.Random) -> str:
+    """A licence before and after the text, with the marker lines by which such files are known."""
+    name = title.upper()
+    initials = "".join("ABCDEFGHJLMNPRSTW"[int(rng.random() * 17)] + ". " for _ in range(2))
+    surname = _one_of(_words("surname"), rng)
+    credit = f"Produced by {initials}{surname} and the volunteers of the proofreading team"
+    facts = f"Title: {title}\n\nAuthor: Anonymous\n\nRelease date: {_between(1995, 2024, rng)}\n\nLanguage: English"
+    # In older files the credit stands below the marker line, in newer ones above it.
+    above, below = (f"\n\n{credit}", "") if rng.random() < 0.5 else ("", f"{credit}\n\n\n")
+    return (
+        f"{_one_of(_HEADERS, rng).format(title=title)}\n\n{facts}{above}\n\n"
+        f"*** START OF THE PROJECT GUTENBERG EBOOK {name} ***\n\n\n{below}{text}\n\n\n"
+        f"*** END OF THE PROJECT GUTENBERG EBOOK {name} ***\n\n{_one_of(_FOOTERS, rng)}\n"
+    )
+
+
+def _words(table: str) -> list[str]:
+    return [word.strip() for word in WORDS[table].split("|")]
+
+
+# --- lines and pages ----------------------------------------------------------------------------------------
+
+# A word that may be divided at the end of a line: long, and without a hyphen of its own, so that there is
+# only one right way to put it together again. Trailing punctuation goes with the second half.
+_DIVISIBLE = re.compile(r"([A-Za-z]?[a-z]{6,})([.,;:!?\"']*)")
+
+
+def _wrapped(text: str, rng: random.Random, hyphens: bool) -> str:
+    """The paragraphs hard-wrapped, with words divided at line ends if asked."""
+    width = _between(NARROWEST, WIDEST, rng)
+    paragraphs = []
+    for paragraph in text.split("\n\n"):
+        lines: list[str] = []
+        line = ""
+        for word in paragraph.split(" "):
+            if line and len(line) + 1 + len(word) > width:
+                room = width - len(line) - 2
+                divisible = _DIVISIBLE.fullmatch(word)
+                if hyphens and divisible and room >= 3 and len(divisible[1]) >= 6:
+                    # At least 3 letters on either side, and a consonant after the hyphen where there is one,
+                    # as a printer would divide.
+                    cut = min(room, len(divisible[1]) - 3)
+                    while cut > 3 and word[cut] in "aeiou":
+                        cut -= 1
+                    lines.append(f"{line} {word[:cut]}-")
+                    line = word[cut:]
+                else:
+                    lines.append(line)
+                    line = word
+            else:
+                line = f"{line} {word}" if line else word
+        paragraphs.append("\n".join([*lines, line]))
+    return "\n\n".join(paragraphs)
+
+
+def _page_numbers(text: str, title: str, rng: random.Random) -> str:
+    """The text hard-wrapped, with a page number or a running head between two lines at every page break."""
+    lines = _wrapped(text, rng, hyphens=False).split("\n")
+    per_page = _between(SHORTEST_PAGE, LONGEST_PAGE, rng)
+    if len(lines) <= per_page:
+        per_page = max(2, len(lines) // 2)
+    page = _between(3, 380, rng)
+    style = int(rng.random() * 4)
+    book = _one_of(["SCENES OF LONDON", "THE TOWN AND ITS PEOPLE", "A WALK THROUGH THE CITY"], rng)
+    out: list[str] = []
+    on_page = 0
+    for line in lines:
+        # A page is not ended between two sentences of one paragraph: whether a new paragraph begins on the next
+        # page could not be told there, and the truth would be a matter of luck.
+        if on_page >= per_page and not (line and out[-1].endswith((".", "!", "?", '"'))):
+            page += 1
+            on_page = 0
+            number = [str(page), f"[{page}]", f"- {page} -"][style % 3]
+            if style < 3:
+                out += ["", number, ""]
+            elif page % 2:
+                out += ["", f"{title.upper()}.  {page}", ""]
+            else:
+                out += ["", f"{page}  {book}.", ""]
+        out.append(line)
+        on_page += 1
+    return "\n".join(out)
+
+
+# --- misread letters ----------------------------------------------------------------------------------------
+
+_CONFUSIONS = [
+    ("the", "tlie"), ("h", "li"), ("rn", "m"), ("m", "rn"), ("e", "c"), ("c", "e"), ("s", "f"), ("f", "s"),
+    ("l", "1"), ("I", "l"), ("ll", "U"), ("in", "m"), ("u", "n"), ("n", "u"), ("o", "0"), ("b", "h"),
+    ("w", "vv"), ("d", "cl"),
+]  # fmt: skip
+_CONFUSABLE = re.compile("|".join(sorted((re.escape(right) for right, _ in _CONFUSIONS), key=len, reverse=True)))
+
+
+def _ocr(text: str, rng: random.Random) -> str:
+    """Letters confused as a machine confuses them when it reads an old print."""
+    wrong: dict[str, list[str]] = {}
+    for right, seen in _CONFUSIONS:
+        wrong.setdefault(right, []).append(seen)
+
+    def misread(found: re.Match[str]) -> str:
+        return _one_of(wrong[found[0]], rng) if rng.random() < OCR_RATE else found[0]
+
+    spoilt = _CONFUSABLE.sub(misread, text)
+    # A short text may have been lucky; it is declared dirty, so it must be.
+    return spoilt if spoilt != text else text.replace("the", "tlie", 1).replace("m", "rn", 1)
+
+
+# --- duplicates ---------------------------------------------------------------------------------------------
+
+
+def _duplicate(text: str, rng: random.Random) -> str:
+    """The same text; half of the time with another layout of its white space."""
+    match int(rng.random() * 6):
+        case 0:
+            return text.replace("\n\n", "\n\n\n")
+        case 1:
+            return text.replace(". ", ".  ")
+        case 2:
+            return text.replace("\n", "\r\n") + "\r\n"
+    return text
+
+
+# --- documents in other languages ---------------------------------------------------------------------------
+
+# Sentences of our own; every filling of a slot agrees with its sentence.
+_FOREIGN: dict[str, tuple[str, dict[str, str]]] = {
+    "la": (
+        """
+        {Vir} in foro ambulat et {quem} quaerit.
+        {Vir} cum {quo} ad portam urbis venit, sed nemo respondit.
+        Heri {vir} in taberna {rem} emit et domum portavit.
+        Nox erat, et luna {locum} illustrabat.
+        Cur, inquit {vir}, {rem} meam non reddis?
+        {Quem} in via vidi, qui {rem} sub veste tenebat.
+        Pluvia tota nocte cadebat, itaque {vir} domi manebat.
+        Dum {vir} dormit, canis {rem} rapuit et in silvam fugit.
+        Nihil est melius quam {rem} cum amicis habere.
+        {Vir} filio suo {rem} dedit, quod diligenter laboraverat.
+        Post multos dies {vir} {rem} suam in horto invenit.
+        Magna turba ante {locum} stabat et magna voce clamabat.
+        Si {vir} {quem} videbit, epistulam ei dabit.
+        Ita {vir} sine ira discessit, et omnes {quem} laudaverunt.
+        """,
+        {
+            "vir": "nauta|mercator|agricola|poeta|magister|servus|medicus|pistor",
+            "quem": "amicum|fratrem|magistrum|patrem|medicum|vicinum|iudicem",
+            "quo": "amico|fratre|magistro|patre|medico|vicino|iudice",
+            "rem": "lucernam|mensam|pecuniam|epistulam|coronam|tabulam|cenam",
+            "locum": "templum|forum|viam|insulam|portum|villam|montem",
+        },
+    ),
+    "fr": (
+        """
+        {Homme} traversa la place du marché en cherchant {chose}.
+        Il pleuvait depuis {temps}, et les rues étaient presque vides.
+        Avez-vous vu {chose} que j'avais laissée près de la fontaine ?
+        {Homme} répondit qu'il n'avait rien vu de toute la journée.
+        Au coin de la rue, une vieille dame vendait des {fruits} et du pain chaud.
+        On entendait au loin les cloches de l'église et le bruit de la rivière.
+        Pendant {temps}, personne n'osa parler de {chose}.
+        Ma sœur a donné {chose} au voisin, qui ne l'a jamais rendue.
+        {Homme} mangea trois {fruits} et s'endormit sous un arbre.
+        Il y avait dans cette maison une horloge qui ne sonnait jamais l'heure juste.
+        Le lendemain, {homme} partit pour la campagne avec son chien.
+        Quand la nuit tomba, on alluma les lampes et l'on ferma les volets.
+        Vous avez raison, dit {homme}, mais il est trop tard pour y penser.
+        Ainsi finit l'histoire, et {homme} rentra chez lui sans dire un mot.
+        """,
+        {
+            "homme": "le boulanger|le marchand|le vieux capitaine|le notaire|le jardinier|le maître d'école|le facteur",
+            "chose": "la lettre|la clef|la montre|la bourse|la lanterne|la tabatière|la boîte",
+            "temps": "deux jours|une heure|toute la semaine|plus d'un mois|la veille",
+            "fruits": "pommes|poires|cerises|oranges|noix|prunes",
+        },
+    ),
+    "de": (
+        """
+        {Mann} ging langsam über die Brücke und dachte an {sache}.
+        Es regnete seit {zeit}, und niemand war auf der Straße zu sehen.
+        Haben Sie {sache} gefunden, die ich gestern im Wirtshaus vergessen habe?
+        {Mann} schüttelte den Kopf und sagte kein Wort.
+        Vor der Kirche stand eine alte Frau und verkaufte {obst} und frisches Brot.
+        Am nächsten Morgen fuhr {mann} mit dem Wagen in die Stadt.
+        In diesem Haus gab es eine Uhr, die immer zu spät schlug.
+        Meine Schwester hat {sache} dem Nachbarn gegeben, und er hat sie nie zurückgebracht.
+        Nach {dauer} kam {mann} müde und hungrig nach Hause.
+        Der Hund lag unter dem Tisch und fraß {obst}, ohne sich um die Gäste zu kümmern.
+        Als es dunkel wurde, zündete {mann} die Lampen an und schloss die Fenster.
+        Man hörte von weitem die Glocken und das Rauschen des Flusses.
+        Sie haben recht, sagte {mann}, aber jetzt ist es zu spät.
+        So endet die Geschichte, und {mann} lebte noch viele Jahre in Frieden.
+        """,
+        {
+            "mann": "der Bäcker|der Kaufmann|der alte Kapitän|der Gärtner|der Lehrer|der Müller|der Schneider",
+            "sache": "die Laterne|die Geige|die Tasche|die Pfeife|die Schachtel|die Münze|die Landkarte",
+            "zeit": "zwei Tagen|einer Stunde|einer Woche|gestern Abend|Mitternacht",
+            "dauer": "zwei Tagen|einer Stunde|einer Woche|langer Zeit|drei Monaten",
+            "obst": "Äpfel|Birnen|Kirschen|Nüsse|Pflaumen|Kuchen",
+        },
+    ),
+}
+FOREIGN_LANGUAGES: tuple[str, ...] = tuple(_FOREIGN)
+
+
+def foreign_patterns() -> dict[str, list[str]]:
+    """The sentence patterns of each language, by its ISO 639-1 code."""
+    return {code: [line.strip() for line in body.strip().split("\n")] for code, (body, _) in _FOREIGN.items()}
+
+
+def foreign_text(rng: random.Random) -> str:
+    """A document of 2 to 5 paragraphs in Latin, French or German."""
+    language = FOREIGN_LANGUAGES[int(rng.random() * len(FOREIGN_LANGUAGES))]
+    patterns, slots = foreign_patterns()[language], _FOREIGN[language][1]
+
+    def fill(found: re.Match[str]) -> str:
+        name = found[1]
+        word = _one_of(slots[name.lower()].split("|"), rng)
+        return word[0].upper() + word[1:] if name[0].isupper() else word
+
+    paragraphs: list[list[str]] = [[]]
+    last = ""
+    for _ in range(_between(FEWEST_SENTENCES, MOST_SENTENCES, rng)):
+        if len(paragraphs[-1]) >= 3 and rng.random() < 0.4:
+            paragraphs.append([])
+        pattern = _one_of([p for p in patterns if p != last], rng)
+        paragraphs[-1].append(re.sub(r"\{(\w+)\}", fill, pattern))
+        last = pattern
+    return "\n\n".join(" ".join(sentences) for sentences in paragraphs)

@@ -1,0 +1,33 @@
+"""Fixtures: a tiny run, prepared once up to its tokens and once up to a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import SHARED, Run, start, write_config
+
+
+@pytest.fixture(scope="session")
+def tokens_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny run after `pretokenize`. Read only: copy it before changing anything."""
+    folder = tmp_path_factory.mktemp("tokens")
+    run = Run(write_config(folder / "tiny.yaml"), folder / "workspace")
+    start("-m", "chapbook", "run", "--config", run.config, "--until", "pretokenize", workspace=run.workspace)
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_run(tokens_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The tiny run after 8 training steps, with checkpoints 4 and 8. Read only: copy it before changing anything."""
+    run = tokens_run.copy(tmp_path_factory.mktemp("trained"))
+    run.train()
+    return run
+
+
+@pytest.fixture
+def shared_corpus() -> Path:
+    """The folder of real texts that lies beside the repository on some machines."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared texts are not here")
+    return SHARED

@@ -1,0 +1,231 @@
+"""The whole way, as a person goes it: `python -m chapbook run`."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+from support import ROOT, result, start, write_config
+
+from chapbook.stages import NAMES
+
+RUN = ("-m", "chapbook", "run")
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str, float]:
+    """Config, workspace, output and seconds of a tiny run through all stages."""
+    folder = tmp_path_factory.mktemp("e2e")
+    config = write_config(folder / "tiny.yaml", generation__prompts=["", "", ""])
+    started = time.monotonic()
+    done = start(*RUN, "--config", config, workspace=folder / "workspace")
+    return config, folder / "workspace", done.stdout, time.monotonic() - started
+
+
+def test_all_stages_in_a_minute(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: a stage that does not fit the next one."""
+    _, workspace, output, seconds = everything
+    assert seconds < 60
+    for kind in (
+        "raw",
+        "corpora",
+        "tokenizers",
+        "pretokenized",
+        "checkpoints",
+        "evaluations",
+        "generations",
+        "exports",
+    ):
+        assert list((workspace / kind).rglob("manifest.json")), kind
+    assert "Everything lies here:" in output
+    assert re.search(r"Tokens: [\d,]+ for training", output)
+    assert re.search(r"Bits per byte on held-back text: \d\.\d+ \(true entropy of this generated text: 0\.\d+", output)
+    assert [f"Sample {n}:" in output for n in (1, 2, 3)] == [True] * 3
+    commands = output.split("Next:\n")[1].strip().splitlines()
+    assert len(commands) == 3
+
+
+def test_next_commands_work_as_printed(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: the first thing a newcomer types fails."""
+    import subprocess
+
+    from support import environment
+
+    _, workspace, output, _ = everything
+    for command in output.split("Next:\n")[1].strip().splitlines()[:2]:
+        done = subprocess.run(
+            command,
+            shell=True,
+            cwd=ROOT,
+            env=environment(workspace),
+            input="",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_second_run_reuses_everything(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: work done again for nothing."""
+    config, workspace, _, _ = everything
+    started = time.monotonic()
+    done = start(*RUN, "--config", config, "--json", workspace=workspace)
+    assert time.monotonic() - started < 30
+    stages = result(done)["stages"]
+    assert tuple(stages) == NAMES
+    assert all(stage["reused"] for stage in stages.values()), stages
+
+
+def test_from_and_until(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: starting or ending in the middle."""
+    config, workspace, _, _ = everything
+    done = start(*RUN, "--config", config, "--from", "tokenizer", "--until", "evaluate", "--json", workspace=workspace)
+    assert list(result(done)["stages"]) == ["tokenizer", "pretokenize", "train", "evaluate"]
+    done = start(*RUN, "--config", config, "--from", "train", "--until", "clean", workspace=workspace, code=2)
+    assert "comes after" in done.stderr
+
+
+def test_a_change_rebuilds_what_depends_on_it_and_names_it(
+    everything: tuple[Path, Path, str, float], tmp_path: Path
+) -> None:
+    """Would break: stale artifacts after a change, or everything thrown away for a small one."""
+    config, workspace, _, _ = everything
+    shutil.copytree(workspace, tmp_path / "workspace")
+    words = (*RUN, "--config", config, "--until", "pretokenize", "--json", "--tokenizer.min_frequency", 9)
+    done = start(*words, workspace=tmp_path / "workspace")
+    assert "min_frequency: 2 on disk, 9 wanted" in done.stderr
+    assert "Tokenizer mismatch" in done.stderr
+    reused = {name: stage["reused"] for name, stage in result(done)["stages"].items()}
+    assert reused == {"collect": True, "clean": True, "tokenizer": False, "pretokenize": False}
+
+
+def test_status_and_report(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: seeing what there is."""
+    _, workspace, _, _ = everything
+    done = start("-m", "chapbook", "status", "--json", workspace=workspace)
+    listed = result(done)["artifacts"]
+    assert {entry["state"] for entry in listed} == {"whole"}
+    assert {entry["kind"] for entry in listed} >= {"raw", "corpus", "tokenizer", "pretokenized", "checkpoint", "export"}
+    done = start("-m", "chapbook", "report", workspace=workspace)
+    page = Path(done.stdout.strip()).read_text()
+    for heading in ("Corpus", "Tokens", "Training", "Evaluation of checkpoint-8", "Samples of", "Time and memory"):
+        assert heading in page, heading
+    assert "<svg" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
+
+
+def test_lineage_from_export_to_sources(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: the chain of fingerprints from a published model to its documents."""
+    _, workspace, _, _ = everything
+
+    def manifest(path: str) -> dict[str, object]:
+        content: dict[str, object] = json.loads((workspace / path / "manifest.json").read_text())
+        return content
+
+    export, corpus, raw = (manifest(path) for path in ("exports/tiny", "corpora/tiny", "raw/tiny"))
+    checkpoint, tokens = manifest("checkpoints/tiny/checkpoint-8"), manifest("pretokenized/tiny-400-32")
+    assert export["inputs"]["checkpoint"] == checkpoint["fingerprint"]  # type: ignore[index]
+    assert checkpoint["inputs"]["tokens"] == tokens["fingerprint"]  # type: ignore[index]
+    assert tokens["inputs"]["corpus"] == corpus["fingerprint"]  # type: ignore[index]
+    assert corpus["inputs"]["raw"] == raw["fingerprint"]  # type: ignore[index]
+
+
+def test_own_text_in_one_command(tmp_path: Path) -> None:
+    """Would break: `python -m chapbook run my_book.txt`."""
+    book = tmp_path / "My Book.txt"
+    scene = "The {n}th chapter tells how the miller of parish {n} lost his hat, and what the river said to it. "
+    book.write_text("\n\n".join(scene.format(n=n) * 3 for n in range(1, 120)), "utf-8")
+    flags = ("--max_steps", 6, "--training.save_steps", 6, "--training.eval_steps", 6, "--batch_size", 2)
+    done = start(*RUN, book, *flags, workspace=tmp_path / "workspace")
+    assert "Chosen for this text" in done.stderr
+    assert "vocabulary 512: larger ones need more text" in done.stderr
+    assert (tmp_path / "workspace" / "exports" / "My-Book" / "model.safetensors").is_file()
+    assert "Run My-Book" in done.stdout
+
+
+def test_a_folder_of_all_kinds(tmp_path: Path) -> None:
+    """Would break: one unreadable or unknown file stops a folder, or disappears without a reason."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    line = "It was a wet evening in the Strand, and the lamplighter had lost his ladder. "
+    (folder / "a.txt").write_text(line * 40, "utf-8")
+    (folder / "b.html").write_text(f"<html><body><p>{line * 30}</p></body></html>", "utf-8")
+    (folder / "c.xml").write_text(f"<TEI><text><body><p>{line * 20} &amp; more.</p></body></text></TEI>", "utf-8")
+    (folder / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "gone.txt").symlink_to(folder / "nowhere.txt")
+    (folder / "empty.txt").touch()
+    done = start(*RUN, folder, "--until", "clean", "--json", workspace=tmp_path / "workspace")
+    counts = result(done)["results"]
+    assert counts["collect"]["documents"] == 3 and counts["collect"]["failed"] == 3
+    for name in ("picture.jpg", "gone.txt", "empty.txt"):
+        assert name in done.stderr, name
+    assert counts["clean"]["in"] == counts["clean"]["kept"] + counts["clean"]["rejected"] == 3
+
+
+def test_a_folder_with_no_text(tmp_path: Path) -> None:
+    """Would break: nothing to read ends in a traceback."""
+    (tmp_path / "empty").mkdir()
+    done = start(*RUN, tmp_path / "empty", workspace=tmp_path / "workspace", code=1)
+    assert "No text was found in" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_no_such_input(tmp_path: Path) -> None:
+    """Would break: a mistyped name."""
+    done = start(*RUN, tmp_path / "nothing.txt", workspace=tmp_path / "workspace", code=2)
+    assert "There is no file or folder" in done.stderr
+
+
+def test_config_with_three_mistakes(tmp_path: Path) -> None:
+    """Would break: mistakes reported one at a time, or a stage started all the same."""
+    config = write_config(
+        tmp_path / "bad.yaml", tokenizer__vocab_size=10, training__max_step=5, corpus__sources=[{"kind": "web"}]
+    )
+    done = start(*RUN, "--config", config, workspace=tmp_path / "workspace", code=2)
+    assert "3 problems in" in done.stderr
+    for part in (
+        "tokenizer.vocab_size = 10",
+        "training.max_step: there is no such key (did you mean max_steps?)",
+        "web",
+    ):
+        assert part in done.stderr
+    assert not (tmp_path / "workspace" / "raw").exists()
+
+
+def test_a_failing_stage_stops_the_run_with_its_code(tmp_path: Path) -> None:
+    """Would break: the run goes on after a failure, or hides its exit code."""
+    config = write_config(tmp_path / "c.yaml", training__allow_cpu=False)
+    done = start(*RUN, "--config", config, workspace=tmp_path / "workspace", code=2)
+    assert "No GPU was found" in done.stderr and "the stage train ended with exit code 2" in done.stderr
+    assert not (tmp_path / "workspace" / "evaluations").exists()
+
+
+def test_scripts_by_path_from_elsewhere(everything: tuple[Path, Path, str, float], tmp_path: Path) -> None:
+    """Would break: a script that only works from the repository root."""
+    config, workspace, _, _ = everything
+    scripts = ("01_data_collection/collect.py", "02_tokenizer/train_tokenizer.py", "04_evaluation/run_evaluation.py")
+    for script in scripts:
+        done = start(ROOT / script, "--config", config, "--json", workspace=workspace, cwd=tmp_path)
+        assert result(done)["reused"] is True
+
+
+def test_help_of_every_command_is_fast(tmp_path: Path) -> None:
+    """Would break: --help imports torch."""
+    scripts = [ROOT / stage for stage in (
+        "01_data_collection/collect.py", "01_data_collection/clean.py", "02_tokenizer/train_tokenizer.py",
+        "03_training/pretokenize.py", "03_training/train_model_slm.py", "03_training/test_checkpoint.py",
+        "04_evaluation/run_evaluation.py", "05_inference/generate.py", "06_publish/export.py",
+    )]  # fmt: skip
+    for script in scripts:
+        started = time.monotonic()
+        done = start(script, "--help", workspace=tmp_path)
+        assert "--config" in done.stdout
+        assert time.monotonic() - started < 2.5, script
+    start("-m", "chapbook", "run", "--help", workspace=tmp_path)
+    assert "there is no command" in start("-m", "chapbook", "bake", workspace=tmp_path, code=2).stderr
+    assert (
+        "unrecognized arguments" in start(scripts[0], "--nonsense", "--config", "x", workspace=tmp_path, code=2).stderr
+    )
