@@ -41,8 +41,8 @@ class MetricsFile(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
-        """Append one line."""
-        if state.is_world_process_zero and logs:
+        """Append one line, but not Trainer's summary at the end: it averages over this session, not over the run."""
+        if state.is_world_process_zero and logs and "train_runtime" not in logs:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({"step": state.global_step, **logs}) + "\n")
 

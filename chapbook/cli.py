@@ -68,7 +68,7 @@ def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
     content, where, base = _content(arguments)
     for key, value in parsed.overrides.items():
         set_key(content, key, value)
-    config = check_config(content, where, base=base, deep=True)
+    config = check_config(content, where, base=base, deep=True, construct=True)
     workspace = Workspace.find()
     logs = workspace.logs(config.name)
     start_logging(logs / "logs" / "run.log", quiet=arguments.quiet)

@@ -285,8 +285,14 @@ def load_config(
     return check_config(content, where, base=base, deep=deep)
 
 
-def check_config(content: dict[str, Any], where: str, *, base: Path | None = None, deep: bool = False) -> RunConfig:
-    """Turn plain mappings into a RunConfig. Raises ConfigError with every problem."""
+def check_config(
+    content: dict[str, Any], where: str, *, base: Path | None = None, deep: bool = False, construct: bool = False
+) -> RunConfig:
+    """Turn plain mappings into a RunConfig. Raises ConfigError with every problem.
+
+    deep, base: as in load_config. construct: with `deep`, also try the training section out (see
+    training_arguments.problems; not in a process that trains).
+    """
     problems: list[str] = []
     config: RunConfig | None = None
     try:
@@ -298,7 +304,7 @@ def check_config(content: dict[str, Any], where: str, *, base: Path | None = Non
 
         training = content.get("training")
         if isinstance(training, dict):
-            problems += training_arguments.problems(training)
+            problems += training_arguments.problems(training, construct=construct)
         described = content.get("model", {})
         if isinstance(described, dict):
             length = config.pretokenize.max_length if config else None

@@ -14,6 +14,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 from transformers import TrainingArguments
 
+from chapbook.errors import ConfigError
+
 # What Chapbook decides otherwise than TrainingArguments, because pretraining from scratch needs it.
 DEFAULTS: dict[str, Any] = {
     # The schedule and the optimiser of GPT-2 pretraining as the guides have it (decay to a tenth).
@@ -102,8 +104,12 @@ def _coerce(training: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return values, problems
 
 
-def problems(training: dict[str, Any]) -> list[str]:
-    """Everything that is wrong with a `training` section, one line each."""
+def problems(training: dict[str, Any], *, construct: bool = False) -> list[str]:
+    """Everything that is wrong with a `training` section, one line each.
+
+    construct: also find fields that contradict each other, by making TrainingArguments of them. That sets up
+    devices and, under torchrun, waits for the other ranks, so the process that trains must not ask for it.
+    """
     values, found = _coerce(training)
     for name, lowest in (("learning_rate", 0.0), ("max_grad_norm", 0.0), ("weight_decay", 0.0)):
         if isinstance(values.get(name), float) and values[name] < lowest:
@@ -111,7 +117,7 @@ def problems(training: dict[str, Any]) -> list[str]:
     for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
         if isinstance(values.get(name), int) and values[name] < 1:
             found.append(f"training.{name} = {values[name]!r}: must be at least 1")
-    if found:
+    if found or not construct:
         return found
     # Fields that contradict each other are found by TrainingArguments itself.
     for device_dependent in ("bf16", "fp16", "tf32", "optim"):
@@ -127,7 +133,10 @@ def problems(training: dict[str, Any]) -> list[str]:
 def build(training: dict[str, Any], **settings: Any) -> RunArguments:
     """The arguments of a run: DEFAULTS, then the section, then what the caller decides.
 
-    Raises ValueError (from TrainingArguments) for values that contradict each other on this machine.
+    Raises ConfigError for values that contradict each other on this machine.
     """
     values, _ = _coerce(training)
-    return RunArguments(**(DEFAULTS | values | settings))
+    try:
+        return RunArguments(**(DEFAULTS | values | settings))
+    except ValueError as error:
+        raise ConfigError([f"training: {' '.join(str(error).split())}"], "the training section") from error

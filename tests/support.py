@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -64,15 +65,23 @@ def start(
     *words: object, workspace: Path, cwd: Path = ROOT, code: int | None = 0, timeout: float = 240, **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `python words…` and check its exit code (None: any)."""
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, *map(str, words)],
         cwd=cwd,
         env=environment(workspace, **env),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout,
-        check=False,
+        start_new_session=True,
     )
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        # The ranks of a torchrun outlive it unless the whole group goes.
+        os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate()
+        raise AssertionError(f"{words}: still running after {timeout} s\n{output}\n{errors}") from None
+    done = subprocess.CompletedProcess(words, process.returncode, output, errors)
     if code is not None:
         assert done.returncode == code, f"{words}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
@@ -118,8 +127,8 @@ class Run:
             "-m",
             "torch.distributed.run",
             f"--nproc_per_node={ranks}",
-            # Any free port, so that two tests never meet.
-            "--master_port=0",
+            # A free port of its own, so that two tests never meet.
+            "--standalone",
             ROOT / "03_training/train_model.py",
             "--config",
             self.config,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
@@ -55,7 +54,8 @@ def test_checkpoints_are_stock_and_complete(trained_run: Run) -> None:
         assert model.config.n_positions == tokenizer.model_max_length == 32
         assert model.config.eos_token_id == tokenizer.eos_token_id
         assert model.config.use_cache is True
-        assert {"optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"} <= set(os.listdir(path))
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"):
+            assert (path / name).is_file(), name
         counts = json.loads((path / "manifest.json").read_text())["counts"]
         assert counts["step"] == step and counts["eval_loss"] is not None
 
@@ -94,7 +94,7 @@ def test_scripts_work_from_their_folder_and_build_what_they_need(tokens_run: Run
     """Would break: `cd 03_training && torchrun … train_model_slm.py`, the guides' command, and its first run."""
     run = tokens_run.copy(tmp_path)
     shutil.rmtree(run.workspace / "pretokenized")
-    words = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "train_model_slm.py"]
+    words = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone", "train_model_slm.py"]
     flags = ["--config", run.config, "--max-steps", 2]
     done = start(*words, *flags, workspace=run.workspace, cwd=ROOT / "03_training")
     assert "Pre-tokenized data not found" in done.stderr
@@ -179,6 +179,13 @@ def test_batch_size_flag(tokens_run: Run, tmp_path: Path) -> None:
     assert "1 per device x 1 accumulated x 1 rank(s) = 1 blocks = 32 tokens" in done.stderr
 
 
+def test_evaluations_do_not_change_what_is_learnt(trained_run: Run, tokens_run: Run, tmp_path: Path) -> None:
+    """Would break: other weights only because somebody looked more often."""
+    run = tokens_run.copy(tmp_path)
+    run.train("--training.eval_steps", 1)
+    assert weights(run, 8) == weights(trained_run, 8)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_asked_to_stop_saves_and_goes_on_bit_for_bit(
     tokens_run: Run, tmp_path: Path, number: signal.Signals, code: int
@@ -224,8 +231,8 @@ def test_killed_run_leaves_the_last_checkpoint(tokens_run: Run, tmp_path: Path) 
 def test_keeps_the_newest_and_the_best(tokens_run: Run, tmp_path: Path) -> None:
     """Would break: a full disk, or the best checkpoint deleted."""
     run = tokens_run.copy(tmp_path, training__save_steps=2, training__eval_steps=2, training__save_total_limit=2)
-    # A rate this high makes the model worse after the first steps: the best one is old.
-    run.train("--learning_rate", 1.0, "--max_steps", 12)
+    # The rate rises to a height that ruins the model after the first steps: the best one is old.
+    run.train("--learning_rate", 10, "--max_steps", 12, "--training.warmup_steps", 12)
     found = {path.name for path in run.checkpoints.iterdir()}
     losses = {entry["step"]: entry["eval_loss"] for entry in run.metrics() if "eval_loss" in entry}
     best = min(losses, key=lambda step: losses[step])
@@ -236,7 +243,8 @@ def test_keeps_the_newest_and_the_best(tokens_run: Run, tmp_path: Path) -> None:
 def test_early_stopping(tokens_run: Run, tmp_path: Path) -> None:
     """Would break: patience in evaluations ignored."""
     run = tokens_run.copy(tmp_path, training__save_steps=2, training__eval_steps=2)
-    done = run.train("--learning_rate", 1.0, "--max_steps", 100, "--training.early_stopping_patience", 2, "--json")
+    flags = ("--learning_rate", 5.0, "--training.warmup_steps", 100, "--training.early_stopping_patience", 2)
+    done = run.train(*flags, "--max_steps", 100, "--json")
     assert result(done)["step"] < 100
 
 

@@ -53,7 +53,7 @@ def test_three_mistakes_are_reported_at_once(tmp_path: Path) -> None:
 def test_each_mistake_says_what_would_work(section: str, value: dict[str, object], message: str) -> None:
     """Would break: a mistake that transformers ignores or explains in its own words."""
     with pytest.raises(ConfigError, match=message):
-        check_config({**TINY, section: value}, "test", deep=True)
+        check_config({**TINY, section: value}, "test", deep=True, construct=True)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
