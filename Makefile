@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint format clean
+.PHONY: help setup demo test lint format clean
 .DEFAULT_GOAL := help
 
 help:

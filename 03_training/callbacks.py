@@ -93,15 +93,6 @@ class Progress(TrainerCallback):
             self._bar.close()
 
 
-class EvaluateBeforeSaving(TrainerCallback):
-    """Every checkpoint is evaluated, so that "best" always names one that exists."""
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Ask for an evaluation wherever a save is due."""
-        if control.should_save:
-            control.should_evaluate = True
-
-
 class StopWhenAsked(TrainerCallback):
     """SIGTERM and SIGINT end the run after the current step, with a checkpoint; a second one at once.
 
@@ -141,3 +132,23 @@ class StopWhenAsked(TrainerCallback):
         """Give the signals back."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class EvaluateBeforeSaving(TrainerCallback):
+    """Every checkpoint is evaluated, so that "best" always names one that exists, and a run that stops early saves.
+
+    Not when somebody asked to stop: who is about to be killed has no time for it.
+    """
+
+    def __init__(self, stop: StopWhenAsked) -> None:
+        self.stop = stop
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Ask for an evaluation wherever a save is due."""
+        if control.should_save:
+            control.should_evaluate = self.stop.exit_code is None
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Save where early stopping ends the run."""
+        if control.should_training_stop and args.save_strategy != "no":
+            control.should_save = True

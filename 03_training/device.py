@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from chapbook.errors import UsageError
+from chapbook.log import log
 from chapbook.training_arguments import RunArguments
 
 CHOICES = """No GPU was found, and this run is meant for one. You can
@@ -34,13 +35,23 @@ def device_settings(training: dict[str, Any], *, use_cpu: bool) -> dict[str, Any
         return settings
     settings = {}
     if torch.cuda.is_available():
-        precision = training.get("precision", "auto")
-        if precision == "auto":
-            precision = "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-        settings = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
-        if torch.cuda.get_device_capability() >= (8, 0):
+        # What the configuration says about a format is what runs; `precision` decides only where it says nothing.
+        if not {"bf16", "fp16"} & training.keys():
+            precision = training.get("precision", "auto")
+            if precision == "auto":
+                # Emulated bf16 (before Ampere) is slower than fp16.
+                precision = "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+            settings = {"bf16": precision == "bf16", "fp16": precision == "fp16"}
+        if "tf32" not in training and torch.cuda.get_device_capability() >= (8, 0):
             settings["tf32"] = True
     return settings
+
+
+def use_one_gpu(arguments: RunArguments) -> None:
+    """Without torchrun, train on one GPU even if there are more: Trainer would choose nn.DataParallel."""
+    if arguments.n_gpu > 1:
+        log.warning("%d GPUs found, one is used. For all: torchrun --nproc_per_node=%d ...", *[arguments.n_gpu] * 2)
+        arguments._n_gpu = 1
 
 
 def describe(arguments: RunArguments) -> str:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from callbacks import StopWhenAsked
     from trainer import ChapbookTrainer
 
+    from chapbook.tokens import TokenBlocks
     from chapbook.training_arguments import RunArguments
 
 
@@ -92,19 +93,19 @@ def _finished(arguments: argparse.Namespace, config: RunConfig, workspace: Works
         return None
     counts = last.manifest.counts
     tokens = token_recipe(config, workspace)
-    if counts["step"] < counts["max_steps"] or mismatch(workspace.pretokenized(config.pretokenize.name), tokens):
+    if not counts["finished"] or mismatch(workspace.pretokenized(config.pretokenize.name), tokens):
         return None
     if run_recipe(config, tokens).fingerprint != without_step(last.manifest).fingerprint:
         return None
     if _rank() == 0:
-        log.info("Trained (reused): %s is at its last step, %s. --fresh starts anew.", last.path, f"{last.step:,}")
+        log.info("Trained (reused): %s is the end of this run. --fresh starts anew.", last.path)
     return {"stage": "train", "path": str(run), "reused": True, "checkpoint": last.name, **counts}
 
 
 def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> tuple[dict[str, Any], int]:
     """Train or go on; returns the result and the exit code (130 or 143 after a requested stop)."""
     import torch
-    from device import describe, device_settings
+    from device import describe, device_settings, use_one_gpu
 
     from chapbook import training_arguments
 
@@ -119,6 +120,7 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
             stack.enter_context(artifact.lock(run, wait=False))
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(logs / "tensorboard"))
         args = training_arguments.build(config.training, output_dir=str(run), run_name=config.name, **settings)
+        use_one_gpu(args)
 
         # Rank 0 first: the others find the tokens built and the earlier run moved aside.
         with args.main_process_first(desc="preparing the data"):
@@ -200,7 +202,7 @@ def _new_trainer(
     stop = StopWhenAsked()
     callbacks: list[Any] = [stop, MetricsFile(logs / "metrics.jsonl"), Progress()]
     if args.eval_strategy != "no":
-        callbacks.append(EvaluateBeforeSaving())
+        callbacks.append(EvaluateBeforeSaving(stop))
         if args.early_stopping_patience:
             callbacks.append(transformers.EarlyStoppingCallback(args.early_stopping_patience))
     trainer = ChapbookTrainer(
@@ -213,14 +215,24 @@ def _new_trainer(
         model=model,
         args=args,
         train_dataset=train_blocks,
-        eval_dataset=eval_blocks if len(eval_blocks) else None,
+        eval_dataset=_evenly(eval_blocks, args.max_eval_samples) if len(eval_blocks) else None,
         data_collator=collate,
         callbacks=callbacks,
+        stop=stop,
     )
     # Progress says the same in a form a person can read.
     for stock in (transformers.ProgressCallback, transformers.PrinterCallback):
         trainer.remove_callback(stock)
     return trainer, stop
+
+
+def _evenly(blocks: TokenBlocks, limit: int | None) -> Any:
+    """At most `limit` blocks, taken evenly from all, so that every part of the held-back text is heard."""
+    from torch.utils.data import Subset
+
+    if limit is None or len(blocks) <= limit:
+        return blocks
+    return Subset(blocks, [number * len(blocks) // limit for number in range(limit)])  # type: ignore[arg-type]
 
 
 def _tokens(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> artifact.Manifest:
@@ -261,6 +273,12 @@ def _resume_point(arguments: argparse.Namespace, run: Path, recipe: artifact.Rec
     else:
         return None
     assert resume.manifest is not None
+    # Sizes were compared so far; before building on it, the content is.
+    if damage := artifact.damage(resume.path, resume.manifest, hashes=True):
+        raise ArtifactError(
+            f"{resume.path} is damaged: {'; '.join(damage)}. Move it away and start again, or name another with "
+            f"--resume_from_checkpoint. {checkpoint.choices(run)}"
+        )
     differences = recipe.differences(without_step(resume.manifest))
     # Another schedule can be meant (more steps, another rate); another model or other data cannot.
     if fatal := [line for line in differences if not line.startswith("training.")]:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from callbacks import StopWhenAsked
 from transformers import Trainer
 
 from chapbook import artifact, checkpoint
+from chapbook.errors import ChapbookError
 from chapbook.log import log
 from chapbook.tokenizer import copy_tokenizer
 
@@ -20,7 +22,8 @@ class ChapbookTrainer(Trainer):
     """Trainer for packed blocks of one length.
 
     recipe: what the run is made from (kind `checkpoint`, without the step). tokenizer: its directory, copied
-    into each checkpoint. bytes_per_token: of each split's text, to give losses in bits per byte.
+    into each checkpoint. bytes_per_token: of each split's text with its end-of-text tokens, to give losses in bits per
+    byte. stop: knows whether somebody asked the run to stop.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class ChapbookTrainer(Trainer):
         tokenizer: Path,
         max_length: int,
         bytes_per_token: dict[str, float],
+        stop: StopWhenAsked,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -37,6 +41,7 @@ class ChapbookTrainer(Trainer):
         self.tokenizer_directory = tokenizer
         self.max_length = max_length
         self.bytes_per_token = bytes_per_token
+        self.stop = stop
         self._last_log: tuple[int, float] | None = None
 
     @property
@@ -47,7 +52,16 @@ class ChapbookTrainer(Trainer):
         return per_rank * arguments.world_size * self.max_length
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add perplexity, bits per byte and speed to what Trainer logs."""
+        """Add perplexity, bits per byte and speed to what Trainer logs.
+
+        Raises ChapbookError when the training loss is not finite: every later step would be wasted.
+        """
+        if not math.isfinite(logs.get("loss", 0.0)):
+            last = checkpoint.newest(Path(self.args.output_dir))
+            raise ChapbookError(
+                f"The loss is {logs['loss']} at step {self.state.global_step}: training cannot go on. Try a lower "
+                f"--learning_rate or more training.warmup_steps. Last good checkpoint: {last.path if last else 'none'}."
+            )
         for name, split in (("loss", "train"), ("eval_loss", "eval")):
             if name in logs and split in self.bytes_per_token:
                 prefix = name.removesuffix("loss")
@@ -124,6 +138,8 @@ class ChapbookTrainer(Trainer):
             "epoch": self.state.epoch,
             "loss": newest.get("loss"),
             "eval_loss": evaluated.get(step),
+            # The run ends here by itself: at its last step, or by early stopping.
+            "finished": self.control.should_training_stop and self.stop.exit_code is None,
             "tokens_per_step": self.tokens_per_step,
             "tokens_seen": step * self.tokens_per_step,
             "parameters": sum(p.numel() for p in self.model.parameters()),

@@ -21,7 +21,7 @@ from model_card import derive_licence, model_card
 
 from chapbook import artifact, checkpoint
 from chapbook.config import RunConfig
-from chapbook.errors import ChapbookError
+from chapbook.errors import ArtifactError, ChapbookError
 from chapbook.log import log, table
 from chapbook.script import ScriptParser, run_script
 from chapbook.tokenizer import TOKENIZER_FILES
@@ -50,10 +50,13 @@ def export(arguments: argparse.Namespace, config: RunConfig, workspace: Workspac
     )
 
     def build(path: Path) -> dict[str, Any]:
+        if found.manifest and (damage := artifact.damage(found.path, found.manifest, hashes=True)):
+            raise ArtifactError(f"{found.path} is damaged and cannot be published: {'; '.join(damage)}.")
         licence = config.publish.licence or derive_licence(corpus.counts["by_licence"])
         _copy_model(found.path, path, config)
         facts = {
             "run": config.name,
+            "model": json.loads((path / "config.json").read_text("utf-8")),
             "checkpoint": found.manifest.counts if found.manifest else {},
             "corpus": corpus.counts,
             "evaluation": measured,

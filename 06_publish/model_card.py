@@ -52,12 +52,18 @@ def model_card(config: RunConfig, facts: dict[str, Any], licence: str | None) ->
         "and knows nothing else.",
         "## Data",
         f"Sources: {sources}. Of {corpus['in']:,} documents collected, {corpus['kept']:,} were kept and "
-        f"{corpus['rejected']:,} rejected in cleaning. The split is by document.",
+        f"{corpus['rejected']:,} rejected in cleaning. "
+        + (
+            f"There are so few that they were cut into sections of about {corpus['section_characters']:,} characters; "
+            "held-back sections come from the same documents as those for training."
+            if corpus["section_characters"]
+            else "Held-back text is split off by document."
+        ),
         f"Licence of the texts: {licence or 'not known for all documents; clear it before you publish'}.",
         "## Training",
         f"{trained['step']:,} steps of {trained['tokens_per_step']:,} tokens ({trained['tokens_seen']:,} in all) "
-        f"on {trained['device']}; context {config.pretokenize.max_length} tokens, vocabulary "
-        f"{config.tokenizer.vocab_size:,}.",
+        f"on {trained['device']}; context {_context(facts['model']):,} tokens, vocabulary "
+        f"{facts['model']['vocab_size']:,}.",
         "## Evaluation",
         _evaluation(measured),
         "## Limits",
@@ -75,6 +81,12 @@ def model_card(config: RunConfig, facts: dict[str, Any], licence: str | None) ->
         'print(pipeline("text-generation", model="PATH_OR_NAME")("The ")[0]["generated_text"])\n```',
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _context(model: dict[str, Any]) -> int:
+    """The context length of a transformers configuration; GPT-2 has a name of its own for it."""
+    length: int = model.get("n_positions") or model["max_position_embeddings"]
+    return length
 
 
 def _evaluation(measured: dict[str, Any] | None) -> str:

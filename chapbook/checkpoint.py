@@ -92,7 +92,7 @@ def find(run: Path, wanted: str = "latest") -> Checkpoint:
     if wanted == "latest":
         if (found := newest(run)) is not None:
             return found
-        raise ArtifactError(f"There is no complete checkpoint in {run}. {_choices(run)}")
+        raise ArtifactError(f"There is no complete checkpoint in {run}. {choices(run)}")
     if wanted == "best":
         return best(list_checkpoints(run)) or find(run, "latest")
     for path in (run / wanted, Path(wanted).absolute()):
@@ -100,11 +100,12 @@ def find(run: Path, wanted: str = "latest") -> Checkpoint:
             found = inspect(path)
             if found.problem is None:
                 return found
-            raise ArtifactError(f"{path} is no complete checkpoint: {found.problem}. {_choices(run)}")
-    raise ArtifactError(f"There is no checkpoint {wanted}, neither in {run} nor from here. {_choices(run)}")
+            raise ArtifactError(f"{path} is no complete checkpoint: {found.problem}. {choices(run)}")
+    raise ArtifactError(f"There is no checkpoint {wanted}, neither in {run} nor from here. {choices(run)}")
 
 
-def _choices(run: Path) -> str:
+def choices(run: Path) -> str:
+    """A sentence that names the complete checkpoints of a run."""
     names = [checkpoint.name for checkpoint in list_checkpoints(run) if checkpoint.problem is None]
     return (
         f"These would work: {', '.join(names)}." if names else "Train one first, or name another run's with --config."

@@ -14,7 +14,7 @@ import yaml
 from chapbook import artifact, plan
 from chapbook.artifact import ROOT
 from chapbook.config import RunConfig, check_config, read_yaml, set_key
-from chapbook.errors import EXIT_DONE, UsageError
+from chapbook.errors import EXIT_DONE, ArtifactError, UsageError
 from chapbook.log import log, start_logging, table
 from chapbook.run_report import write_report
 from chapbook.script import Parsed, ScriptParser, run_guarded
@@ -86,6 +86,9 @@ def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
     timings = []
     for number, stage in enumerate(STAGES[first : last + 1], start=1):
         log.info("\n[%d/%d] %s", number, last - first + 1, stage.name)
+        if stage.name == "evaluate" and _nothing_held_back(config, workspace):
+            log.warning("no text is held back (corpus.validation_share): there is nothing to evaluate")
+            continue
         flags = ["--quiet"] if arguments.quiet else []
         if stage.name == "train":
             flags += [flag for flag in ("--fresh", "--use_cpu") if getattr(arguments, flag.lstrip("-"))]
@@ -139,6 +142,11 @@ def _content(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, Path |
         if arguments.config is None:
             content["corpus"]["name"] = arguments.name
     return content, where, base
+
+
+def _nothing_held_back(config: RunConfig, workspace: Workspace) -> bool:
+    manifest = artifact.read_manifest(workspace.corpus(config.corpus.name))
+    return manifest is not None and not manifest.counts["splits"][config.evaluation.split]["documents"]
 
 
 def _summary(config: RunConfig, resolved: Path, results: dict[str, Any], measured: dict[str, Any], page: Path) -> None:
@@ -202,8 +210,11 @@ def list_artifacts(workspace: Workspace) -> list[dict[str, Any]]:
         for path in sorted(workspace.root.glob(pattern)):
             if not path.is_dir() or path.name.startswith("."):
                 continue
-            manifest = artifact.read_manifest(path)
-            problems = artifact.damage(path, manifest) if manifest else ["never finished"]
+            try:
+                manifest = artifact.read_manifest(path)
+                problems = artifact.damage(path, manifest) if manifest else ["never finished"]
+            except ArtifactError as error:
+                manifest, problems = None, [str(error)]
             entries.append(
                 {
                     "path": path.relative_to(workspace.root).as_posix(),

@@ -7,6 +7,7 @@ only where a person can see them; elsewhere (a file, CI) progress is a line now 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -20,12 +21,16 @@ PROGRESS_LINE_SECONDS = 15.0
 
 
 def start_logging(file: Path | None = None, *, quiet: bool = False) -> None:
-    """Log to stderr (warnings only when `quiet`) and, with `file`, everything to the end of that file."""
+    """Log to stderr (warnings only when `quiet`) and, with `file`, everything to the end of that file.
+
+    In a distributed run the first rank speaks for all; the others only report errors.
+    """
     log.handlers.clear()
     log.setLevel(logging.INFO)
     log.propagate = False
     console = _ConsoleHandler(sys.stderr)
-    console.setLevel(logging.WARNING if quiet else logging.INFO)
+    first = os.environ.get("RANK", "0") == "0"
+    console.setLevel(logging.ERROR if not first else logging.WARNING if quiet else logging.INFO)
     console.setFormatter(_ConsoleFormatter())
     log.addHandler(console)
     if file is not None:

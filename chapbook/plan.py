@@ -16,7 +16,8 @@ from typing import Any
 
 from chapbook.errors import UsageError
 
-# Share of a file's bytes that is text, by suffix; from DATA_NOTES-like counts of real files of each kind.
+# Rules of thumb for the share of a file's bytes that is text, by suffix: mark-up is two thirds of a richly tagged
+# TEI file, an epub is compressed as much as its mark-up adds, a PDF is mostly fonts and pictures.
 TEXT_SHARE = {
     ".txt": 1.0, ".text": 1.0, ".md": 1.0, ".utf-8": 1.0,
     ".html": 0.8, ".htm": 0.8, ".xhtml": 0.8,
@@ -24,7 +25,8 @@ TEXT_SHARE = {
     ".epub": 0.9, ".pdf": 0.1, ".zip": 2.0,
 }  # fmt: skip
 BYTES_PER_TOKEN = 3.6
-# What a CPU core does in training GPT-2 in fp32, as measured on server cores: 0.03 to 0.05 TFLOP/s.
+# What a CPU core does in training a small GPT-2 in fp32, on the low side of what docs/LOG.md has for two shared server
+# cores (0.07 TFLOP/s each), because a promise of time is better kept.
 CPU_FLOPS_PER_CORE = 0.04e12
 
 
@@ -87,7 +89,7 @@ def plan(paths: list[str], *, gpus: int, minutes: float) -> tuple[dict[str, Any]
     # 12 width^2 per block, and the embedding, which is the output layer too.
     parameters = 12 * size.layers * size.width**2 + vocabulary * size.width
     epochs = 10 if amount < 1e6 else 6 if amount < 10e6 else 4
-    batch = 16 if not gpus else max(16, 65_536 // size.context)
+    batch = 8 if not gpus else max(16, 65_536 // size.context)
     wanted = epochs * tokens
     reasons = [
         f"text: about {amount / 1e6:.1f} MB, so about {tokens / 1e6:.2f} million tokens",
@@ -133,7 +135,8 @@ def plan(paths: list[str], *, gpus: int, minutes: float) -> tuple[dict[str, Any]
             "per_device_eval_batch_size": batch,
             "max_steps": steps,
             "learning_rate": size.learning_rate,
-            "warmup_steps": 0.05,
+            # Small models that are pushed hard at the start stay behind for good (docs/LOG.md).
+            "warmup_steps": 0.1,
             "logging_steps": max(1, steps // 50),
             "eval_steps": every,
             "save_steps": every,

@@ -74,6 +74,9 @@ class RunArguments(TrainingArguments):
     early_stopping_patience: int | None = dataclasses.field(
         default=None, metadata={"help": "Stop after this many evaluations without a better one. Default: never."}
     )
+    max_eval_samples: int | None = dataclasses.field(
+        default=3_000, metadata={"help": "Blocks of held-back text in an evaluation, taken evenly from all."}
+    )
 
 
 @functools.cache
@@ -136,6 +139,9 @@ def build(training: dict[str, Any], **settings: Any) -> RunArguments:
     Raises ConfigError for values that contradict each other on this machine.
     """
     values, _ = _coerce(training)
+    if values.get("early_stopping_patience"):
+        # Otherwise a resumed run would count its patience from 0.
+        values.setdefault("restore_callback_states_from_checkpoint", True)
     try:
         return RunArguments(**(DEFAULTS | values | settings))
     except ValueError as error:

@@ -33,7 +33,7 @@ def make(settings: CleaningSettings) -> Step:
 def decode(content: bytes) -> str:
     r"""Bytes to text with `\n` line ends: by byte order mark, else strict UTF-8, else Windows-1252.
 
-    Declared encodings are not asked: of 20 Gutenberg files 7 declare none and 1 a wrong one (DATA_NOTES section 3).
+    Declared encodings are not asked: of 20 Gutenberg files 7 declare none and 1 a wrong one.
     Raises Rejected("not text") for binary content.
     """
     for bom, encoding in _BOMS:

@@ -1,6 +1,6 @@
 """XML to paragraphs, with lxml: TEI P5, Old Bailey TEI, TCP/ECCO, and plain XML with elements named like theirs.
 
-What each element means was counted on real files (DATA_NOTES sections 5 and 7).
+What each element means was counted on real files.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections import Counter
 
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-# What European libraries of 1500-1950 hold. With all 97 languages "Guilty. Death." is Irish (LIBRARIES section 3).
+# What European libraries of 1500-1950 hold. With all 97 languages "Guilty. Death." is Irish.
 CANDIDATES = ("en", "fr", "de", "la", "it", "es", "pt", "nl", "da", "sv", "pl", "ru", "el")
 # Below this even the best identifier is guessing.
 MIN_CHARACTERS = 200

@@ -2,7 +2,7 @@ r"""Step `layout`: lines as they were cut to fit a page become paragraphs again.
 
 Whether lines were cut is measured per file: of 70 novels of one collection 36 are hard-wrapped (12 of them without a
 blank line between paragraphs) and 34 have one line per paragraph, so that both "join single newlines" and "a newline
-is a paragraph" would ruin many (DATA_NOTES section 2). The measure of a cut line: the next line's first word would
+is a paragraph" would ruin many. The measure of a cut line: the next line's first word would
 not have fitted, and the next line mostly goes on in lower case.
 
 The rule for hyphens at line ends, per word:

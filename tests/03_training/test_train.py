@@ -245,7 +245,35 @@ def test_early_stopping(tokens_run: Run, tmp_path: Path) -> None:
     run = tokens_run.copy(tmp_path, training__save_steps=2, training__eval_steps=2)
     flags = ("--learning_rate", 5.0, "--training.warmup_steps", 100, "--training.early_stopping_patience", 2)
     done = run.train(*flags, "--max_steps", 100, "--json")
-    assert result(done)["step"] < 100
+    ended = result(done)["step"]
+    assert ended < 100 and (run.checkpoints / f"checkpoint-{ended}").is_dir()
+    # What has ended by itself is left alone.
+    assert result(run.train(*flags, "--max_steps", 100, "--json"))["reused"] is True
+
+
+def test_nan_stops_with_advice(tokens_run: Run, tmp_path: Path) -> None:
+    """Would break: hours of training on NaN."""
+    done = tokens_run.copy(tmp_path).train("--learning_rate", 1e30, "--training.max_grad_norm", 0, code=1)
+    assert "training cannot go on" in done.stderr and "lower --learning_rate" in done.stderr
+
+
+def test_flipped_byte_is_not_resumed(trained_run: Run, tmp_path: Path) -> None:
+    """Would break: going on from silently damaged weights."""
+    run = trained_run.copy(tmp_path)
+    path = run.checkpoints / "checkpoint-8" / "optimizer.pt"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    done = run.train("--max_steps", 10, code=3)
+    assert "optimizer.pt has other content" in done.stderr and "--resume_from_checkpoint" in done.stderr
+
+
+def test_evaluation_takes_blocks_evenly() -> None:
+    """Would break: minutes of evaluation on a large corpus, or only its first book heard."""
+    from train import _evenly
+
+    assert _evenly([1, 2, 3], None) == [1, 2, 3]  # type: ignore[arg-type]
+    assert list(_evenly(list(range(100)), 4)) == [0, 25, 50, 75]  # type: ignore[arg-type]
 
 
 def test_second_training_into_one_folder_is_refused(tokens_run: Run, tmp_path: Path) -> None:
@@ -266,7 +294,7 @@ def test_too_little_text_for_a_batch(tokens_run: Run, tmp_path: Path) -> None:
 
 def test_listing_and_testing_checkpoints(trained_run: Run, tmp_path: Path) -> None:
     """Would break: the guides' commands for looking at a checkpoint, in either spelling."""
-    for script in ("test_checkpoint.py", "test_checkpoint_slm.py"):
+    for script in ("test_checkpoint.py", "test_checkpoint_slm.py", "test_slm_checkpoint.py"):
         done = start(ROOT / "03_training" / script, "--list-checkpoints", workspace=trained_run.workspace)
         assert re.search(r"tiny\s+checkpoint-4\s+\d\.\d+\s+complete", done.stdout)
     script = ROOT / "03_training/test_checkpoint.py"

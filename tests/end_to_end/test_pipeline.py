@@ -203,6 +203,16 @@ def test_a_failing_stage_stops_the_run_with_its_code(tmp_path: Path) -> None:
     assert not (tmp_path / "workspace" / "evaluations").exists()
 
 
+def test_nothing_held_back(tmp_path: Path) -> None:
+    """Would break: a run without validation text stops in the middle."""
+    config = write_config(tmp_path / "c.yaml", corpus__validation_share=0.0, training__max_steps=2)
+    done = start(*RUN, "--config", config, "--until", "export", "--json", workspace=tmp_path / "workspace")
+    assert "training without evaluation" in done.stderr and "nothing to evaluate" in done.stderr
+    assert "evaluate" not in result(done)["stages"]
+    card = (tmp_path / "workspace" / "exports" / "tiny" / "README.md").read_text()
+    assert "This checkpoint was not evaluated." in card
+
+
 def test_scripts_by_path_from_elsewhere(everything: tuple[Path, Path, str, float], tmp_path: Path) -> None:
     """Would break: a script that only works from the repository root."""
     config, workspace, _, _ = everything
