@@ -12,7 +12,7 @@ help:
 	@echo "make demo    raw text to a publishable model in minutes, on this machine"
 	@echo "make test    the test suite"
 	@echo "make lint    ruff and mypy"
-	@echo "make clean   delete .venv and the workspace"
+	@echo "make clean   delete .venv (the workspace with your models stays)"
 
 $(BIN)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v[:2] <= (3, 13) else "Chapbook needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
@@ -38,4 +38,4 @@ format: setup
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) workspace
+	rm -rf $(VENV)

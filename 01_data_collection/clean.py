@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cleaning import DEFAULT_ORDER, STEPS, Draft, Rejected
-from split import FEW_DOCUMENTS, SECTION_CHARACTERS, assign_split, cut_into_sections, split_key
+from split import FEW_DOCUMENTS, assign_split, cut_into_sections, section_length, split_key
 
 from chapbook import artifact
 from chapbook.config import CorpusConfig, RunConfig
@@ -107,7 +107,13 @@ def clean_document(raw: RawDocument, steps: list[tuple[str, Step]]) -> Document 
     for name, step in steps:
         try:
             step(draft)
-        except Rejected as refusal:
+        except Exception as error:
+            # One bad document never stops a corpus. An error that no step foresaw is a defect of ours: say so.
+            if not isinstance(error, Rejected):
+                log.warning("the step %s failed on %s: %s: %s", name, raw.id, type(error).__name__, error)
+            refusal = (
+                error if isinstance(error, Rejected) else Rejected("step failed", f"{type(error).__name__}: {error}")
+            )
             detail = f": {refusal.detail}" if refusal.detail else ""
             text = draft.text or raw.content[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")
             return Reject(
@@ -162,7 +168,7 @@ class TruthScore:
 def _split_into(path: Path, cleaned: Path, settings: CorpusConfig, kept: int) -> dict[str, Any]:
     section = settings.section_characters
     if section is None and kept < FEW_DOCUMENTS:
-        section = SECTION_CHARACTERS
+        section = section_length(sum(len(document.text) for document in read_shards(cleaned, Document)))
         log.info("only %d documents: cut into sections of about %s characters before splitting", kept, f"{section:,}")
 
     def sections() -> Iterator[Document]:

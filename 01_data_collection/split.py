@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import hashlib
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -17,8 +18,15 @@ from chapbook.corpus import Document
 
 # With fewer documents a 5% share is less than one document.
 FEW_DOCUMENTS = 20
-# About 2,000 tokens: several blocks of training context, and still 100 sections from a novel.
+# A section is at most this long: about 2,000 tokens, several blocks of training context.
 SECTION_CHARACTERS = 8_000
+# A short text is cut into about this many sections, so that 5% of them is one.
+SECTIONS = 20
+
+
+def section_length(characters: int) -> int:
+    """How long the sections of a corpus of so many characters in all should be."""
+    return max(1, min(SECTION_CHARACTERS, characters // SECTIONS))
 
 
 def split_key(text: str, seed: int) -> float:
@@ -53,7 +61,8 @@ def assign_split(keys: list[float], validation_share: float, test_share: float, 
         upper = lower + share
         if exact and share:
             last = bisect.bisect_left(keys, lower) + max(1, round(share * len(keys)))
-            return keys[last] if last < len(keys) else 1.0
+            # Just above the last key that is in, so that equal texts are on one side and the split is never empty.
+            return math.nextafter(keys[min(last, len(keys)) - 1], 2.0) if keys else upper
         first = bisect.bisect_left(keys, lower)
         if share and first < len(keys) and keys[first] >= upper:
             return math.nextafter(keys[first], 2.0)
@@ -64,24 +73,43 @@ def assign_split(keys: list[float], validation_share: float, test_share: float, 
 
 
 def cut_into_sections(document: Document, characters: int) -> Iterator[Document]:
-    """Cut at paragraph ends (blank lines) once a section has reached `characters`; nothing else is lost.
+    """Cut a document into sections of about `characters`; joined they are its text, but for blanks at the cuts.
 
-    A paragraph is never cut, so a section can be longer. The last section takes a remainder shorter than half.
+    Cuts are at paragraph ends (blank lines); a paragraph longer than a section is cut at sentence ends, or at a
+    blank where it has none. The last section takes a remainder shorter than half.
     """
-    paragraphs = document.text.split("\n\n")
-    sections: list[list[str]] = [[]]
-    length = 0
-    for paragraph in paragraphs:
-        if length >= characters:
-            sections.append([])
-            length = 0
-        sections[-1].append(paragraph)
-        length += len(paragraph) + 2
-    if len(sections) > 1 and length < characters / 2:
+    pieces = [piece for part in _PARAGRAPH.findall(document.text) for piece in _cut_long(part, characters)]
+    sections = [""]
+    for piece in pieces:
+        if len(sections[-1]) >= characters:
+            sections.append("")
+        sections[-1] += piece
+    if len(sections) > 1 and len(sections[-1]) < characters / 2:
         last = sections.pop()
         sections[-1] += last
     if len(sections) == 1:
         yield document
         return
     for number, section in enumerate(sections):
-        yield replace(document, id=f"{document.id}#{number:04d}", text="\n\n".join(section), true_bits=None)
+        yield replace(document, id=f"{document.id}#{number:04d}", text=section.strip(), true_bits=None)
+
+
+# A paragraph with the blank lines after it; a sentence with the blanks after it.
+_PARAGRAPH = re.compile(r".+?(?:\n\n+|\Z)", re.DOTALL)
+_SENTENCE = re.compile(r".+?(?:[.!?]['\"”’)]*\s+|\Z)", re.DOTALL)
+
+
+def _cut_long(paragraph: str, characters: int) -> Iterator[str]:
+    """A paragraph as it is, or one that is too long in sentences, and a sentence that is too long in words."""
+    if len(paragraph) <= 2 * characters:
+        yield paragraph
+        return
+    for sentence in _SENTENCE.findall(paragraph):
+        if len(sentence) <= 2 * characters:
+            yield sentence
+            continue
+        start = 0
+        while start < len(sentence):
+            end = sentence.find(" ", start + characters) + 1 or len(sentence)
+            yield sentence[start:end]
+            start = end

@@ -124,7 +124,10 @@ def _train_into(path: Path, corpus: Path, settings: TokenizerConfig, training_by
 
     tokenizer.train_from_iterator(pieces(), trainer)
     if not trained_bytes:
-        raise ChapbookError(f"The training split of {corpus} is empty: there is nothing to train a tokenizer on.")
+        raise ChapbookError(
+            f"No text to train a tokenizer on: the training split of {corpus} has {training_bytes:,} bytes, and "
+            f"tokenizer.max_bytes = {settings.max_bytes:,} leaves none of its documents."
+        )
     if tokenizer.get_vocab_size() < settings.vocab_size:
         log.warning(
             "the text gives only %s tokens that occur %d times or more; %s were asked for",

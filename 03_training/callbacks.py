@@ -48,10 +48,11 @@ class MetricsFile(TrainerCallback):
 
 
 class Progress(TrainerCallback):
-    """A bar on a terminal, and one line for each log entry."""
+    """A bar on a terminal, one more while an evaluation goes on, and one line for each log entry."""
 
     def __init__(self) -> None:
         self._bar: Any = None
+        self._evaluation: Any = None
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the bar where the run starts."""
@@ -62,6 +63,22 @@ class Progress(TrainerCallback):
         """One step further."""
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **context: Any
+    ) -> None:
+        """One batch of an evaluation further."""
+        if self._bar is None:
+            return
+        if self._evaluation is None:
+            self._evaluation = tqdm(total=len(context["eval_dataloader"]), desc="evaluate", leave=False, delay=1)
+        self._evaluation.update()
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Take the evaluation's bar away."""
+        if self._evaluation is not None:
+            self._evaluation.close()
+            self._evaluation = None
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any

@@ -30,6 +30,8 @@ def device_settings(training: dict[str, Any], *, use_cpu: bool) -> dict[str, Any
         if not wants_cpu and not training.get("allow_cpu"):
             raise UsageError(CHOICES)
         settings: dict[str, Any] = {"use_cpu": True}
+        if training.get("precision") in ("bf16", "fp16"):
+            log.warning("training.precision = %s is for GPUs; the CPU computes in fp32", training["precision"])
         if "LOCAL_RANK" in os.environ:
             settings["ddp_backend"] = "gloo"
         return settings
@@ -58,7 +60,8 @@ def describe(arguments: RunArguments) -> str:
     """The device in words, e.g. `CPU, 2 threads` or `2 × NVIDIA H200, bf16`."""
     if arguments.device.type == "cpu":
         ranks = f"{arguments.world_size} processes × " if arguments.world_size > 1 else ""
-        return f"CPU, {ranks}{torch.get_num_threads()} threads, fp32"
+        precision = "bf16" if arguments.bf16 else "fp32"
+        return f"CPU, {ranks}{torch.get_num_threads()} threads, {precision}"
     name = torch.cuda.get_device_name() if arguments.device.type == "cuda" else arguments.device.type
     precision = "bf16" if arguments.bf16 else "fp16" if arguments.fp16 else "fp32"
     count = f"{arguments.world_size} × " if arguments.world_size > 1 else ""

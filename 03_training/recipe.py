@@ -38,7 +38,7 @@ def run_recipe(config: RunConfig, tokens: artifact.Recipe) -> artifact.Recipe:
         kind=checkpoint.KIND,
         format_version=FORMAT_VERSION,
         config={"model": config.model, "training": shaping(config.training)},
-        inputs={"tokens": tokens.fingerprint, "tokenizer": tokens.inputs["tokenizer"]},
+        inputs={"tokens": tokens.fingerprint, **tokens.inputs},
     )
 
 

@@ -16,7 +16,7 @@ from chapbook import checkpoint
 from chapbook.config import GenerationConfig, check_config, load_config, parse_value
 from chapbook.errors import ArtifactError, UsageError
 from chapbook.log import log, table
-from chapbook.script import Parsed, ScriptParser, run_guarded
+from chapbook.script import DEVICES, Parsed, ScriptParser, run_guarded
 from chapbook.workspace import Workspace
 
 FLAGS = ("--num_samples", "--max_new_tokens", "--temperature", "--top_k", "--top_p", "--repetition_penalty", "--seed")
@@ -37,7 +37,7 @@ def parser() -> ScriptParser:
     result.add_argument("--list_checkpoints", action="store_true", help="list them and end")
     result.add_argument("--interactive", action="store_true", help="go on from what you type")
     result.add_argument("--prompt", action="append", metavar="TEXT", help="go on from this; can be given several times")
-    result.add_argument("--device", default="cpu", help="cpu (does not disturb a training) or cuda")
+    result.add_argument("--device", default="cpu", choices=DEVICES, help="default: cpu, which disturbs no training")
     return result
 
 
@@ -45,23 +45,25 @@ def test_checkpoint(parsed: Parsed) -> dict[str, Any]:
     """List, write or talk, as asked. Raises ArtifactError when there is no such checkpoint."""
     arguments = parsed.arguments
     workspace = Workspace.find()
-    name = arguments.run or (load_config(arguments.config).name if arguments.config else None)
+    config = load_config(arguments.config) if arguments.config else None
+    name = arguments.run or (config.name if config else None)
     runs = [workspace.checkpoints(name)] if name else sorted((workspace.root / "checkpoints").glob("*/"))
     if arguments.list_checkpoints:
         return _list(runs)
     found = _find(runs, arguments.checkpoint_path)
     overrides = {key.removeprefix("generation."): value for key, value in parsed.overrides.items()}
-    settings = _settings({"max_new_tokens": 60, **overrides})
+    configured = config.generation.model_dump(exclude={"prompts"}) if config else {"max_new_tokens": 60}
+    settings = _settings({**configured, **overrides})
 
     from chapbook.generation import Writer
 
     writer = Writer(found.path, arguments.device)
-    if arguments.interactive:
-        _interact(writer, settings)
-        return {"checkpoint": str(found.path)}
     counts = found.manifest.counts if found.manifest else {}
     loss = "" if counts.get("eval_loss") is None else f", eval loss {counts['eval_loss']:.4f}"
     log.info("%s: step %s of %s%s", found.path, counts.get("step"), counts.get("max_steps"), loss)
+    if arguments.interactive:
+        _interact(writer, settings)
+        return {"checkpoint": str(found.path)}
     samples = writer.write_all(arguments.prompt or PROMPTS, settings)
     if not arguments.json:
         for sample in samples:
@@ -88,7 +90,7 @@ def _list(runs: list[Path]) -> dict[str, Any]:
 
 
 def _find(runs: list[Path], wanted: str) -> checkpoint.Checkpoint:
-    """The checkpoint that is meant; `latest` is the one that was saved last in any of the runs."""
+    """The checkpoint that is meant; of several runs, in the one that saved last among those that have it."""
     if wanted == "latest":
         newest = [entry for run in runs if (entry := checkpoint.newest(run)) is not None]
         if not newest:
@@ -96,8 +98,9 @@ def _find(runs: list[Path], wanted: str) -> checkpoint.Checkpoint:
                 f"There is no complete checkpoint in {', '.join(map(str, runs)) or 'this workspace'} yet."
             )
         return max(newest, key=lambda entry: (entry.path / "manifest.json").stat().st_mtime)
-    matching = [run for run in runs if (run / wanted).is_dir()]
-    return checkpoint.find(matching[-1] if matching else (runs or [Path()])[-1], wanted)
+    having = [run for run in runs if (run / wanted).is_dir()] or [run for run in runs if checkpoint.newest(run)]
+    having.sort(key=lambda run: run.stat().st_mtime)
+    return checkpoint.find((having or runs or [Path()])[-1], wanted)
 
 
 def _interact(writer: Any, settings: GenerationConfig) -> None:

@@ -126,9 +126,11 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
         with args.main_process_first(desc="preparing the data"):
             tokens = _tokens(arguments, config, workspace)
             if arguments.fresh and args.process_index == 0:
-                _move_aside(run)
+                _move_aside(run, logs)
         recipe = run_recipe(config, token_recipe(config, workspace))
         resume = None if arguments.force_cpu else _resume_point(arguments, run, recipe)
+        if resume is not None and 0 < args.max_steps <= resume.step:
+            return _nothing_left(resume, args.max_steps), 0
         trainer, stop = _new_trainer(args, config, workspace, tokens, recipe, logs)
         if args.process_index == 0:
             log.info(_header(trainer, describe(args), resume))
@@ -226,6 +228,13 @@ def _new_trainer(
     return trainer, stop
 
 
+def _nothing_left(resume: checkpoint.Checkpoint, max_steps: int) -> dict[str, Any]:
+    log.info("%s has %d steps already, and %d were asked for: nothing to train.", resume.path, resume.step, max_steps)
+    counts = resume.manifest.counts if resume.manifest else {}
+    path = str(resume.path.parent)
+    return {"stage": "train", "path": path, "reused": True, "checkpoint": resume.name, **counts}
+
+
 def _evenly(blocks: TokenBlocks, limit: int | None) -> Any:
     """At most `limit` blocks, taken evenly from all, so that every part of the held-back text is heard."""
     from torch.utils.data import Subset
@@ -244,14 +253,17 @@ def _tokens(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
     return pretokenize(config, workspace, mode)[0]
 
 
-def _move_aside(run: Path) -> None:
-    """Free the run's name for a fresh start; what was there stays, under the first free number."""
+def _move_aside(run: Path, logs: Path) -> None:
+    """Free the run's name for a fresh start; checkpoints and their metrics stay, under the first free number."""
     if not any(run.glob("checkpoint-*")):
         return
     number = 1
     while (aside := run.with_name(f"{run.name}.{number}")).exists():
         number += 1
     run.rename(aside)
+    for name in ("metrics.jsonl", "tensorboard"):
+        if (logs / name).exists():
+            (logs / name).rename(aside / name)
     log.info("starting fresh; the earlier checkpoints are now in %s", aside)
 
 

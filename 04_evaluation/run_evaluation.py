@@ -23,7 +23,7 @@ from chapbook.corpus import Document, read_shards
 from chapbook.errors import ArtifactError, ChapbookError
 from chapbook.log import ProgressBar, log, table
 from chapbook.report import html_page, html_table
-from chapbook.script import ScriptParser, run_script
+from chapbook.script import DEVICES, ScriptParser, run_script
 from chapbook.workspace import Workspace
 
 FORMAT_VERSION = 1
@@ -48,7 +48,7 @@ def evaluate(arguments: argparse.Namespace, config: RunConfig, workspace: Worksp
     settings = config.evaluation
     found = checkpoint.find(workspace.checkpoints(config.name), arguments.checkpoint or settings.checkpoint)
     corpus = workspace.corpus(config.corpus.name)
-    corpus_manifest = artifact.require(corpus, "corpus", f"Make it with: clean.py --config {arguments.config}")
+    corpus_manifest = checkpoint.corpus_of(found, corpus)
     if not corpus_manifest.counts["splits"][settings.split]["documents"]:
         raise ArtifactError(
             f"The {settings.split} split of {corpus} is empty. Set corpus.{settings.split}_share and clean again."
@@ -134,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--checkpoint", metavar="NAME", help="best, latest, a name or a path (default: evaluation.checkpoint)"
     )
-    parser.add_argument("--device", help="cpu or cuda (default: the GPU when there is one)")
+    parser.add_argument("--device", choices=DEVICES, help="default: the GPU when there is one")
     return run_script(evaluate, parser, argv)
 
 

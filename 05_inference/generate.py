@@ -16,7 +16,7 @@ from typing import Any
 
 from chapbook import artifact, checkpoint
 from chapbook.config import RunConfig
-from chapbook.script import ScriptParser, run_script
+from chapbook.script import DEVICES, ScriptParser, run_script
 from chapbook.workspace import Workspace
 
 FORMAT_VERSION = 1
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--prompt", action="append", metavar="TEXT", help="go on from this text; can be given several times"
     )
-    parser.add_argument("--device", help="cpu or cuda (default: the GPU when there is one)")
+    parser.add_argument("--device", choices=DEVICES, help="default: the GPU when there is one")
     return run_script(generate, parser, argv)
 
 

@@ -36,9 +36,7 @@ def export(arguments: argparse.Namespace, config: RunConfig, workspace: Workspac
     """Make and verify the export; returns its counts. Raises ArtifactError without a complete checkpoint."""
     found = checkpoint.find(workspace.checkpoints(config.name), arguments.checkpoint or config.evaluation.checkpoint)
     assert found.manifest is not None
-    corpus = artifact.require(
-        workspace.corpus(config.corpus.name), "corpus", f"Make it with: clean.py --config {arguments.config}"
-    )
+    corpus = checkpoint.corpus_of(found, workspace.corpus(config.corpus.name))
     inputs = {"weights": found.weights_hash, "checkpoint": found.manifest.fingerprint, "corpus": corpus.fingerprint}
     measured = _results(workspace.evaluation(config.name, found.name), "results.json", inputs, "evaluation")
     samples = _results(workspace.generation(config.name, found.name), "samples.json", inputs, "generation")

@@ -103,5 +103,7 @@ def _evaluation(measured: dict[str, Any] | None) -> str:
         f"| next token right | {total['accuracy']:.1%} |",
     ]
     if "floor_bits_per_byte" in total:
-        lines.append(f"| true entropy of this (generated) text, bits per byte | {total['floor_bits_per_byte']:.4f} |")
+        known = f"{total['floor_documents']:,} generated documents whose probability is known"
+        lines.append(f"| bits per byte on {known} | {total['model_bits_per_byte_there']:.4f} |")
+        lines.append(f"| true entropy of these, bits per byte | {total['floor_bits_per_byte']:.4f} |")
     return "\n".join(lines)

@@ -33,7 +33,10 @@ MANIFEST = "manifest.json"
 ROOT = Path(__file__).resolve().parent.parent
 
 # The packages whose version can change what an artifact contains.
-RECORDED_PACKAGES = ("accelerate", "datasets", "huggingface_hub", "pyarrow", "tokenizers", "torch", "transformers")
+RECORDED_PACKAGES = (
+    *("ftfy", "lxml", "py3langid", "pypdfium2", "pyarrow"),
+    *("tokenizers", "datasets", "torch", "transformers", "accelerate", "huggingface_hub"),
+)
 
 
 def canonical_json(value: Any) -> bytes:
@@ -286,6 +289,8 @@ def ensure(
     differs from the old one (for callers that have said it better).
     Returns the manifest and whether it was reused. Two processes at once build once.
     """
+    # A folder may be a link to a larger disk: build and rename there.
+    directory = directory.resolve()
     with lock(directory):
         partial = directory.parent / f".{directory.name}.partial"
         # A run that died between the two renames below left the finished artifact under its partial name.

@@ -6,11 +6,10 @@ Without a whole manifest it does not count.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chapbook import artifact
 from chapbook.errors import ArtifactError
@@ -112,10 +111,21 @@ def choices(run: Path) -> str:
     )
 
 
-def trainer_state(path: Path) -> dict[str, Any]:
-    """The `trainer_state.json` of a checkpoint: step, best step, log history."""
-    state: dict[str, Any] = json.loads((path / "trainer_state.json").read_text("utf-8"))
-    return state
+def corpus_of(found: Checkpoint, corpus: Path) -> artifact.Manifest:
+    """The manifest of the corpus at `corpus`, which must be the one the checkpoint was trained on.
+
+    Raises ArtifactError when there is none or when it is another one: its held-back text may have been trained
+    on, and its sources are not the model's.
+    """
+    manifest = artifact.require(corpus, "corpus", "Make it with: python -m chapbook run --config FILE --until clean.")
+    assert found.manifest is not None
+    trained_on = found.manifest.inputs["corpus"]
+    if manifest.fingerprint != trained_on:
+        raise ArtifactError(
+            f"{found.path} was trained on another corpus (fingerprint {trained_on}) than the one now at {corpus} "
+            f"({manifest.fingerprint}). Clean with the settings it was trained with, or train anew."
+        )
+    return manifest
 
 
 def load_model(path: Path, device: str = "cpu") -> PreTrainedModel:

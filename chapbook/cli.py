@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from chapbook import artifact, plan
 from chapbook.artifact import ROOT
-from chapbook.config import RunConfig, check_config, read_yaml, set_key
+from chapbook.config import RunConfig, check_config, dump_config, read_yaml, set_key
 from chapbook.errors import EXIT_DONE, ArtifactError, UsageError
 from chapbook.log import log, start_logging, table
 from chapbook.run_report import write_report
@@ -65,6 +65,11 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
     arguments = parsed.arguments
+    first, last = NAMES.index(arguments.first), NAMES.index(arguments.last)
+    if first > last:
+        raise UsageError(
+            f"--from {arguments.first} comes after --until {arguments.last}. In order: {', '.join(NAMES)}."
+        )
     content, where, base = _content(arguments)
     for key, value in parsed.overrides.items():
         set_key(content, key, value)
@@ -75,21 +80,16 @@ def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
     # The stages read exactly what was checked, paths made absolute.
     resolved = logs / "config.yaml"
     logs.mkdir(parents=True, exist_ok=True)
-    dumped = yaml.safe_dump(config.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
-    artifact.write_atomically(resolved, f"# As resolved by: python -m chapbook run\n{dumped}".encode())
-    first, last = NAMES.index(arguments.first), NAMES.index(arguments.last)
-    if first > last:
-        raise UsageError(
-            f"--from {arguments.first} comes after --until {arguments.last}. The order is {', '.join(NAMES)}."
-        )
+    artifact.write_atomically(resolved, f"# As resolved by: python -m chapbook run\n{dump_config(config)}".encode())
     results: dict[str, Any] = {}
     timings = []
     for number, stage in enumerate(STAGES[first : last + 1], start=1):
         log.info("\n[%d/%d] %s", number, last - first + 1, stage.name)
         if stage.name == "evaluate" and _nothing_held_back(config, workspace):
-            log.warning("no text is held back (corpus.validation_share): there is nothing to evaluate")
+            split = config.evaluation.split
+            log.warning("no text is held back for %s (corpus.%s_share): there is nothing to evaluate", split, split)
             continue
-        flags = ["--quiet"] if arguments.quiet else []
+        flags = [flag for flag in ("--quiet", "--debug") if getattr(arguments, flag.lstrip("-"))]
         if stage.name == "train":
             flags += [flag for flag in ("--fresh", "--use_cpu") if getattr(arguments, flag.lstrip("-"))]
         outcome = run_stage(stage, resolved, flags)
@@ -110,7 +110,7 @@ def _run(parsed: Parsed) -> tuple[int, dict[str, Any]]:
         }
         for name, o in timings
     }
-    artifact.write_atomically(logs / "stages.json", json.dumps(measured, indent=2).encode())
+    _remember(logs / "stages.json", measured)
     page = write_report(config, workspace)
     _summary(config, resolved, results, measured, page)
     return 0, {"run": config.name, "report": str(page), "stages": measured, "results": results}
@@ -122,26 +122,48 @@ def _content(arguments: argparse.Namespace) -> tuple[dict[str, Any], str, Path |
         raise UsageError(
             "Say what to run: your own text (run my_book.txt) or a config (run --config configs/demo.yaml)."
         )
-    paths = [str(Path(name).expanduser().absolute()) for name in arguments.input]
+    paths = [str(Path(name).absolute()) for name in arguments.input]
     if arguments.config is not None:
         content, base = read_yaml(arguments.config), arguments.config.absolute().parent
         if paths:
             # The names of what was read before must not be taken over by other text.
             name = arguments.name or content.get("name") or plan.run_name(paths)
             source = {"kind": "files", "name": plan.run_name(paths), "paths": paths}
-            content["corpus"] = {**content.get("corpus", {}), "name": name, "sources": [source]}
+            content["corpus"] = {**(content.get("corpus") or {}), "name": name, "sources": [source]}
         where = str(arguments.config)
     else:
-        content, reasons = plan.plan(paths, gpus=0 if arguments.use_cpu else gpu_count(), minutes=arguments.minutes)
+        gpus = 0 if arguments.use_cpu else gpu_count()
+        name = arguments.name or _free_name(plan.run_name(paths), paths)
+        content, reasons = plan.plan(paths, name, gpus=gpus, minutes=arguments.minutes)
         base, where = None, "the planned configuration"
         log.info("Chosen for this text (every choice can be overruled, see --help):")
         for reason in reasons:
             log.info("  - %s", reason)
     if arguments.name:
         content["name"] = arguments.name
-        if arguments.config is None:
-            content["corpus"]["name"] = arguments.name
     return content, where, base
+
+
+def _free_name(name: str, paths: list[str]) -> str:
+    """`name`, or `name-2` and so on when a run of that name was made from other files: those stay untouched."""
+    number, candidate = 1, name
+    while (earlier := Workspace.find().logs(candidate) / "config.yaml").is_file():
+        sources = read_yaml(earlier)["corpus"]["sources"]
+        if [path for source in sources for path in source.get("paths", [])] == paths:
+            break
+        number += 1
+        candidate = f"{name}-{number}"
+    return candidate
+
+
+def _remember(path: Path, measured: dict[str, Any]) -> None:
+    """Keep what each stage took when it last did its work; a stage that reused its artifact tells nothing new."""
+    known: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    for name in NAMES:
+        if name in measured and (name not in known or not measured[name]["reused"]):
+            known[name] = measured[name]
+    in_order = {name: known[name] for name in NAMES if name in known}
+    artifact.write_atomically(path, json.dumps(in_order, indent=2).encode())
 
 
 def _nothing_held_back(config: RunConfig, workspace: Workspace) -> bool:
@@ -165,26 +187,30 @@ def _summary(config: RunConfig, resolved: Path, results: dict[str, Any], measure
         line = f"Bits per byte on held-back text: {total['bits_per_byte']:.4f}"
         if "floor_bits_per_byte" in total:
             line += (
-                f" (true entropy of this generated text: {total['floor_bits_per_byte']:.4f}; no model can be below it)"
+                f"\n  where the truth is known: {total['model_bits_per_byte_there']:.4f}, and the generator's true "
+                f"entropy there is {total['floor_bits_per_byte']:.4f}, which no model can beat"
             )
         print(line)
     if (generated := results.get("generate")) is not None:
         for number, sample in enumerate(generated["samples"][:3], start=1):
             print(f"\nSample {number}:\n{(sample['prompt'] + sample['text']).strip()}")
-    python, config_file = _from_here(Path(sys.executable)), _from_here(resolved)
-    generate, talk = (_from_here(ROOT / s) for s in ("05_inference/generate.py", "03_training/test_checkpoint.py"))
-    print(
-        f'\nNext:\n  {python} {generate} --config {config_file} --prompt "The "\n'
-        f"  {python} {talk} --config {config_file} --interactive\n"
-        f"  {python} -m chapbook run path/to/your_own_text.txt",
-        flush=True,
-    )
+    workspace = os.environ.get("CHAPBOOK_WORKSPACE")
+    start = (f"CHAPBOOK_WORKSPACE={shlex.quote(workspace)} " if workspace else "") + _from_here(Path(sys.executable))
+    commands = [f"{start} -m chapbook run path/to/your_own_text.txt"]
+    if "train" in results:
+        generate, talk = (_from_here(ROOT / s) for s in ("05_inference/generate.py", "03_training/test_checkpoint.py"))
+        commands = [
+            f'{start} {generate} --config {_from_here(resolved)} --prompt "The "',
+            f"{start} {talk} --config {_from_here(resolved)} --interactive",
+            *commands,
+        ]
+    print("\nNext:\n  " + "\n  ".join(commands), flush=True)
 
 
 def _from_here(path: Path) -> str:
-    """A path as one types it in the current folder: relative when it lies below."""
+    """A path as one types it in a shell in the current folder: relative when it lies below."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return shlex.quote(str(path.relative_to(here)) if path.is_relative_to(here) else str(path))
 
 
 def status(argv: Sequence[str]) -> int:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from chapbook.errors import ConfigError, UsageError
 
-NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+# Letters and digits of any script, and . _ - after the first.
+NAME_PATTERN = r"^\w[\w.-]*$"
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -25,13 +26,15 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 class Section(BaseModel):
     """Base of all sections: unknown keys are errors, field docstrings are the documentation."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), coerce_numbers_to_str=True
+    )
 
 
 class Source(Section):
     """What all kinds of sources share."""
 
-    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    name: str = Field(default="", pattern=r"^(\w[\w.-]*)?$")
     """Name of the source in reports and document ids. Default: its kind."""
 
     def model_post_init(self, context: Any, /) -> None:
@@ -88,9 +91,9 @@ class CorpusConfig(Section):
     """Name of the corpus: its folder in the workspace."""
     sources: list[Annotated[SampleSource | FilesSource, Field(discriminator="kind")]] = Field(min_length=1)
     """Where the documents come from."""
-    steps: list[str] | None = None
+    steps: Annotated[list[str], Field(min_length=1)] | None = None
     """Cleaning steps in order (01_data_collection/cleaning/). Default: all, in the order given there."""
-    languages: list[str] = []
+    languages: list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]] = []
     """Keep only documents in these languages (ISO 639-1); empty: keep all."""
     min_characters: int = Field(default=200, ge=1)
     """Reject documents shorter than this after cleaning, in characters."""
@@ -98,6 +101,14 @@ class CorpusConfig(Section):
     """Share of the documents held back to choose checkpoints and to evaluate."""
     test_share: Share = 0.0
     """Share of the documents held back from everything but a final test."""
+
+    @field_validator("test_share")
+    @classmethod
+    def _leave_something(cls, value: float, info: ValidationInfo) -> float:
+        if value + info.data.get("validation_share", 0.0) >= 1:
+            raise ValueError("together with validation_share it must leave something to train on")
+        return value
+
     split_seed: int = 1
     """Another seed, another split. A document stays in its split when others are added."""
     section_characters: int | None = Field(default=None, ge=1_000)
@@ -108,7 +119,7 @@ class CorpusConfig(Section):
 class TokenizerConfig(Section):
     """The byte-level BPE tokenizer."""
 
-    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    name: str = Field(default="", pattern=r"^(\w[\w.-]*)?$")
     """Folder in the workspace. Default: <corpus>-<vocab_size>."""
     vocab_size: int = Field(default=30_000, ge=257)
     """Number of tokens, special tokens and the 256 bytes included."""
@@ -123,7 +134,7 @@ class TokenizerConfig(Section):
 class PretokenizeConfig(Section):
     """Tokens packed into blocks of fixed length."""
 
-    name: str = Field(default="", pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    name: str = Field(default="", pattern=r"^(\w[\w.-]*)?$")
     """Folder in the workspace. Default: <tokenizer>-<max_length>."""
     max_length: int = Field(default=512, ge=8)
     """Tokens per block = context of the model."""
@@ -159,7 +170,7 @@ class GenerationConfig(Section):
     """Choose among the likeliest tokens that together reach this probability."""
     repetition_penalty: float = Field(default=1.0, gt=0)
     """Above 1: tokens that were used already become less likely."""
-    seed: int = 1
+    seed: int = Field(default=1, ge=0, lt=2**32)
     """Same seed, same samples."""
 
 
@@ -203,6 +214,8 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is no key", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key!r} is given twice", key_node.start_mark
@@ -211,8 +224,10 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# As in YAML 1.2: only true and false are booleans (save_strategy: no is a word), and dates are text.
+_REPLACED = ("tag:yaml.org,2002:float", "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:float"]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag not in _REPLACED]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _Loader.add_implicit_resolver(
@@ -220,6 +235,21 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\.(inf|nan))$"),
     list("-+0123456789."),
 )
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes exactly what `_Loader` would otherwise read as something else, `08` for example."""
+
+
+_Dumper.yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+
+def dump_config(config: RunConfig) -> str:
+    """The configuration as YAML that `load_config` reads back equal."""
+    return yaml.dump(config.model_dump(exclude_none=True), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def parse_value(text: str) -> Any:
@@ -251,38 +281,27 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def set_key(content: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `a.b.0.c` in nested mappings and lists, making mappings on the way."""
+    """Set `a.b.0.c` in nested mappings and lists, making mappings on the way. Raises UsageError when that cannot be."""
     *parents, last = dotted.split(".")
     place: Any = content
-    for name in parents:
-        place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
-    if isinstance(place, list):
-        place[int(last)] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
-        raise UsageError(f"--{dotted} does not fit: {'.'.join(parents)} is {place!r}, not a section.")
+    try:
+        for name in parents:
+            place = place[int(name)] if isinstance(place, list) else place.setdefault(name, {})
+        place[int(last) if isinstance(place, list) else last] = value
+    except (ValueError, IndexError, AttributeError, TypeError) as error:
+        raise UsageError(f"--{dotted} names nothing in the configuration ({error}).") from error
 
 
-def load_config(
-    path: Path | None, overrides: Mapping[str, Any] | None = None, *, base: Path | None = None, deep: bool = False
-) -> RunConfig:
+def load_config(path: Path, overrides: Mapping[str, Any] | None = None, *, deep: bool = False) -> RunConfig:
     """Read a config file, apply dotted `overrides` and check the result.
 
-    base: folder where relative paths start (default: the config file's). deep: check `model` and `training`
-    too, which imports transformers (1–3 s). Raises UsageError for an unreadable file and ConfigError with
-    every problem of the content.
+    deep: check `model` and `training` too, which imports transformers (1–3 s). Raises UsageError for an unreadable
+    file and ConfigError with every problem of the content.
     """
-    content: dict[str, Any] = {}
-    where = "the configuration"
-    if path is not None:
-        content, where, base = read_yaml(path), str(path), base or path.absolute().parent
+    content = read_yaml(path)
     for key, value in (overrides or {}).items():
-        try:
-            set_key(content, key, value)
-        except (ValueError, IndexError, AttributeError) as error:
-            raise UsageError(f"--{key} names nothing in {where} ({error}).") from error
-    return check_config(content, where, base=base, deep=deep)
+        set_key(content, key, value)
+    return check_config(content, str(path), base=path.absolute().parent, deep=deep)
 
 
 def check_config(
@@ -290,8 +309,8 @@ def check_config(
 ) -> RunConfig:
     """Turn plain mappings into a RunConfig. Raises ConfigError with every problem.
 
-    deep, base: as in load_config. construct: with `deep`, also try the training section out (see
-    training_arguments.problems; not in a process that trains).
+    base: folder where relative paths start. deep: as in load_config. construct: with `deep`, also try the training
+    section out (see training_arguments.problems; not in a process that trains).
     """
     problems: list[str] = []
     config: RunConfig | None = None
@@ -354,6 +373,6 @@ def describe_keys() -> str:
                 default = "required" if entry.is_required() else f"default {entry.default!r}"
                 meaning = " ".join((entry.description or "").split())
                 lines.append(f"  --{name}.{key}  {meaning} ({default})")
-        else:
+        elif name != "name":
             lines.append(f"  --{name}.*  {' '.join((field.description or '').split())}")
     return "\n".join(lines)

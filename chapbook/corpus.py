@@ -8,7 +8,7 @@ is what cleaning makes of it: text. Both are stored as rows of Parquet shards in
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,21 +175,13 @@ class ShardWriter:
             self._close_shard()
 
 
-def write_shards(directory: Path, rows: Iterable[Row], row_type: type[Row]) -> int:
-    """Write all `rows` below `directory`; returns how many there were."""
-    with ShardWriter(directory, row_type) as writer:
-        for row in rows:
-            writer.write(row)
-    return writer.rows_written
-
-
-def read_shards(directory: Path, row_type: type[Row], columns: list[str] | None = None) -> Iterator[Row]:
+def read_shards(directory: Path, row_type: type[Row]) -> Iterator[Row]:
     """Yield the rows of all shards of `directory` in the order they were written, in bounded memory."""
     import pyarrow.parquet as pq
 
     for path in sorted(directory.glob("*.parquet")):
         with pq.ParquetFile(path) as shard:
-            for batch in shard.iter_batches(batch_size=64, columns=columns):
+            for batch in shard.iter_batches(batch_size=64):
                 for values in batch.to_pylist():
                     yield row_type(**values)
 

@@ -70,6 +70,8 @@ class Writer:
         ids, new = self.prompt_ids(prompt, settings.max_new_tokens)
         torch.manual_seed(settings.seed)
         sampling: dict[str, Any] = {"do_sample": False}
+        if settings.temperature == 0 and settings.num_samples > 1:
+            log.warning("at temperature 0 all samples are equal: writing one instead of %d", settings.num_samples)
         if settings.temperature > 0:
             sampling = {
                 "do_sample": True,

@@ -25,44 +25,44 @@ def problems(model: dict[str, Any], max_length: int | None) -> list[str]:
         hint = f"did you mean {' or '.join(close)}?" if close else "for example gpt2 or llama"
         return [f"model.model_type = {kind!r}: is no causal language model of transformers ({hint})"]
     example = CONFIG_MAPPING[kind]()
-    known = {key for key in (*vars(example), *example.attribute_map) if not key.startswith("_")}
-    found = []
-    for key, value in model.items():
-        if key == "model_type":
-            continue
-        if key in FILLED_IN:
-            found.append(f"model.{key} = {value!r}: is filled in from the tokenizer; leave it out")
-        elif example.attribute_map.get(key, key) in ("n_positions", "max_position_embeddings", "n_ctx"):
-            if max_length is not None and value != max_length:
-                found.append(
-                    f"model.{key} = {value!r}: contradicts pretokenize.max_length = {max_length}; leave it out"
-                )
-        elif key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else "see its configuration class"
-            found.append(f"model.{key}: there is no such key in {kind} ({hint})")
-        elif (
-            isinstance(default := getattr(example, key), int)
-            and not isinstance(default, bool)
-            and not isinstance(value, int)
-        ):
-            found.append(f"model.{key} = {value!r}: should be a whole number")
+    values = {key: value for key, value in model.items() if key != "model_type"}
+    found = [line for key, value in values.items() if (line := _key_problem(key, value, example, max_length))]
     if found:
         return found
-    values = {key: value for key, value in model.items() if key != "model_type"}
     try:
         config = type(example)(**values)
     except Exception as error:  # each model family validates in its own way; whatever it says is the person's problem
         return [f"model: {' '.join(str(error).split())}"]
-    width, heads = config.hidden_size, config.num_attention_heads
-    if heads < 1 or width % heads:
-        works = [h for h in range(1, width + 1) if width % h == 0 and width // h >= 8]
-        nearest = min(works, key=lambda h: abs(h - heads)) if works else 1
-        found.append(
-            f"model: width {width} cannot be shared by {heads} attention heads; "
-            f"{nearest} heads of {width // nearest} would work"
-        )
-    return found
+    width, heads = getattr(config, "hidden_size", 0), getattr(config, "num_attention_heads", 1)
+    if width % heads == 0:
+        return []
+    works = [h for h in range(1, width + 1) if width % h == 0 and width // h >= 8]
+    nearest = min(works, key=lambda h: abs(h - heads)) if works else 1
+    return [
+        f"model: width {width} cannot be shared by {heads} attention heads; "
+        f"{nearest} heads of {width // nearest} would work"
+    ]
+
+
+def _key_problem(key: str, value: Any, example: PretrainedConfig, max_length: int | None) -> str | None:
+    """What is wrong with one key of the section; `example` is a default configuration of its family."""
+    known = {name for name in (*vars(example), *example.attribute_map) if not name.startswith("_")}
+    default = getattr(example, key, None)
+    message = None
+    if key in FILLED_IN:
+        message = "is filled in from the tokenizer; leave it out"
+    elif example.attribute_map.get(key, key) in ("n_positions", "max_position_embeddings", "n_ctx"):
+        if max_length is not None and value != max_length:
+            message = f"contradicts pretokenize.max_length = {max_length}; leave it out"
+    elif key not in known:
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "see its configuration class"
+        return f"model.{key}: there is no such key in {example.model_type} ({hint})"
+    elif type(default) is int and (type(value) is not int or value < 1):
+        message = "should be a whole number of at least 1"
+    elif key.endswith(("pdrop", "dropout")) and not (isinstance(value, int | float) and 0 <= value <= 1):
+        message = "should be between 0 and 1"
+    return f"model.{key} = {value!r}: {message}" if message else None
 
 
 def model_config(model: dict[str, Any], *, vocab_size: int, max_length: int, end_of_text: int) -> PretrainedConfig:

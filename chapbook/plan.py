@@ -72,17 +72,16 @@ def run_name(paths: list[str]) -> str:
     """A run's name after its input: `my_book` for `texts/my_book.txt`."""
     path = Path(paths[0]).absolute()
     stem = path.name if path.is_dir() else path.stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "texts"
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-._") or "texts"
 
 
-def plan(paths: list[str], *, gpus: int, minutes: float) -> tuple[dict[str, Any], list[str]]:
-    """A whole configuration for these inputs, and the reasons for it, one line each.
+def plan(paths: list[str], name: str, *, gpus: int, minutes: float) -> tuple[dict[str, Any], list[str]]:
+    """A whole configuration named `name` for these inputs, and the reasons for it, one line each.
 
     gpus: how many there are. minutes: how long training may take on a CPU (an estimate, not a promise).
     Raises UsageError when an input does not exist.
     """
     amount = text_bytes(paths)
-    name = run_name(paths)
     size = [s for s in (GPU_SIZES if gpus else CPU_SIZES) if s.text <= amount][-1]
     vocabulary = int(min(30_000, max(512, 2 ** round(math.log2(max(1, amount) / 2_500)))))
     tokens = amount / BYTES_PER_TOKEN * 0.95

@@ -24,8 +24,9 @@ def write_report(config: RunConfig, workspace: Workspace) -> Path:
     newest = checkpoint.newest(workspace.checkpoints(config.name))
     if newest is not None:
         for found in reversed(checkpoint.list_checkpoints(workspace.checkpoints(config.name))):
-            parts.append(_evaluation(workspace.evaluation(config.name, found.name), found.name))
-            parts.append(_samples(workspace.generation(config.name, found.name), found.name))
+            if found.problem is None:
+                parts.append(_evaluation(workspace.evaluation(config.name, found.name), found))
+                parts.append(_samples(workspace.generation(config.name, found.name), found))
     parts.append(_stages(workspace.logs(config.name) / "stages.json"))
     path = workspace.logs(config.name) / "report.html"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,9 @@ def _tokens(manifest: artifact.Manifest | None) -> str:
 def _training(metrics: Path) -> str:
     if not metrics.is_file():
         return ""
-    entries: list[dict[str, Any]] = [json.loads(line) for line in metrics.read_text("utf-8").splitlines()]
+    # A line without its end was cut off by a kill.
+    lines = [line for line in metrics.read_text("utf-8").splitlines(keepends=True) if line.endswith("\n")]
+    entries: list[dict[str, Any]] = [json.loads(line) for line in lines]
     curves = {
         label: [(entry["step"], entry[key]) for entry in entries if key in entry]
         for label, key in (("training", "bits_per_byte"), ("held back", "eval_bits_per_byte"))
@@ -70,22 +73,28 @@ def _training(metrics: Path) -> str:
     return "<h2>Training</h2>" + svg_curves({k: v for k, v in curves.items() if v}, "steps", "bits per byte")
 
 
-def _evaluation(directory: Path, name: str) -> str:
-    if artifact.read_manifest(directory) is None:
+def _is_about(directory: Path, found: checkpoint.Checkpoint) -> bool:
+    """Whether the artifact at `directory` was made from these weights, not from earlier ones of that name."""
+    manifest = artifact.read_manifest(directory)
+    return manifest is not None and manifest.inputs.get("weights") == found.weights_hash
+
+
+def _evaluation(directory: Path, found: checkpoint.Checkpoint) -> str:
+    if not _is_about(directory, found):
         return ""
     total = json.loads((directory / "results.json").read_text("utf-8"))["total"]
     rows = [
         (key.replace("_", " "), f"{value:,.4f}" if isinstance(value, float) else f"{value:,}")
         for key, value in total.items()
     ]
-    return html_table(f"Evaluation of {name}", ("", "value"), rows)
+    return html_table(f"Evaluation of {found.name}", ("", "value"), rows)
 
 
-def _samples(directory: Path, name: str) -> str:
-    if artifact.read_manifest(directory) is None:
+def _samples(directory: Path, found: checkpoint.Checkpoint) -> str:
+    if not _is_about(directory, found):
         return ""
     samples = json.loads((directory / "samples.json").read_text("utf-8"))
-    return f"<h2>Samples of {name}</h2>" + "".join(html_quote((s["prompt"] + s["text"]).strip()) for s in samples)
+    return f"<h2>Samples of {found.name}</h2>" + "".join(html_quote((s["prompt"] + s["text"]).strip()) for s in samples)
 
 
 def _stages(path: Path) -> str:

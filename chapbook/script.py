@@ -11,6 +11,7 @@ import json
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,9 @@ SHORT_FLAGS = {
     "--repetition_penalty": "generation.repetition_penalty",
     "--seed": "generation.seed",
 }
+
+
+DEVICES = ("cpu", "cuda", "mps")
 
 
 @dataclass
@@ -80,7 +84,7 @@ class ScriptParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:
         """Called by argparse for wrong usage; raises instead of leaving the process."""
-        raise UsageError(f"{message}. See {Path(sys.argv[0]).name} --help.")
+        raise UsageError(f"{message}. See {self.prog} --help.")
 
     def parse(self, argv: Sequence[str]) -> Parsed:
         """Parse a command line. Raises UsageError."""
@@ -153,7 +157,7 @@ def run_guarded(
         result = start(parsed)
     except ChapbookError as error:
         if debug:
-            raise
+            traceback.print_exc()
         # Every rank of a distributed run meets the same problem; one line is enough.
         if os.environ.get("RANK", "0") == "0" or error.exit_code == EXIT_FAILED:
             log.error("%s", error)
@@ -163,9 +167,20 @@ def run_guarded(
         return EXIT_INTERRUPTED
     except SystemExit as leave:  # argparse leaves this way after --help
         return leave.code if isinstance(leave.code, int) else EXIT_USAGE
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has seen enough. Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        log.error(
+            "%s: %s. Is the place there, writable and not full?", error.filename or "a file", error.strerror or error
+        )
+        return EXIT_FAILED
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         log.error("%s: %s (an error nobody expected; --debug shows where)", type(error).__name__, error)
         return EXIT_FAILED
     result["peak_bytes"] = peak_memory()

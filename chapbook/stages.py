@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from chapbook.artifact import ROOT
-from chapbook.errors import EXIT_INTERRUPTED
+from chapbook.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,14 @@ class Outcome:
 
 def gpu_count() -> int:
     """How many NVIDIA GPUs this process may use, without importing torch; 0 without a driver."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([name for name in visible.split(",") if name.strip() and name.strip() != "-1"])
     if shutil.which("nvidia-smi") is None:
         return 0
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False)
-    return len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    count = len(listed.stdout.splitlines()) if listed.returncode == 0 else 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return count
+    return min(count, len([name for name in visible.split(",") if name.strip() and name.strip() != "-1"]))
 
 
 def command(stage: Stage, config: Path, flags: Sequence[str]) -> list[str]:
@@ -96,8 +97,9 @@ def run_stage(stage: Stage, config: Path, flags: Sequence[str]) -> Outcome:
     signal.signal(signal.SIGTERM, before)
     if code < 0:
         code = 128 - code
-    if interrupted and code == 0:
-        code = EXIT_INTERRUPTED
+    if code == 0 and (interrupted or terminated):
+        # The stage was done before it could hear of it; the run stops all the same.
+        code = EXIT_TERMINATED if terminated else EXIT_INTERRUPTED
     lines = output.strip().splitlines()
     result: dict[str, Any] = json.loads(lines[-1]) if code == 0 and lines else {}
     return Outcome(code, result, time.monotonic() - started)

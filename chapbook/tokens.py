@@ -142,9 +142,3 @@ def collate(rows: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
 
     ids = torch.stack([row[COLUMN] for row in rows])
     return {COLUMN: ids, "labels": ids}
-
-
-def read_metadata(directory: Path) -> dict[str, Any]:
-    """The `metadata.json` of pretokenized data."""
-    content: dict[str, Any] = json.loads((directory / METADATA).read_text("utf-8"))
-    return content

@@ -20,7 +20,6 @@ from chapbook.errors import ConfigError
 DEFAULTS: dict[str, Any] = {
     # The schedule and the optimiser of GPT-2 pretraining as the guides have it (decay to a tenth).
     "lr_scheduler_type": "cosine_with_min_lr",
-    "lr_scheduler_kwargs": {"min_lr_rate": 0.1},
     "learning_rate": 3e-4,
     "adam_beta2": 0.95,
     "weight_decay": 0.1,
@@ -120,6 +119,10 @@ def problems(training: dict[str, Any], *, construct: bool = False) -> list[str]:
     for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
         if isinstance(values.get(name), int) and values[name] < 1:
             found.append(f"training.{name} = {values[name]!r}: must be at least 1")
+    if values.get("max_steps", 1) < 1 and values["max_steps"] != -1:
+        found.append(f"training.max_steps = {values['max_steps']!r}: must be at least 1 (or -1: by epochs)")
+    if values.get("dataloader_num_workers", 0) < 0:
+        found.append(f"training.dataloader_num_workers = {values['dataloader_num_workers']!r}: must not be negative")
     if found or not construct:
         return found
     # Fields that contradict each other are found by TrainingArguments itself.
@@ -127,10 +130,21 @@ def problems(training: dict[str, Any], *, construct: bool = False) -> list[str]:
         values.pop(device_dependent, None)
     try:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-            RunArguments(**(DEFAULTS | values | {"output_dir": folder, "use_cpu": True}))
+            RunArguments(**(_defaults(values) | values | {"output_dir": folder, "use_cpu": True}))
     except (ValueError, TypeError) as error:
         return [f"training: {' '.join(str(error).split())}"]
     return []
+
+
+def _defaults(values: dict[str, Any]) -> dict[str, Any]:
+    """DEFAULTS, and those that depend on the section's own values."""
+    defaults = dict(DEFAULTS)
+    if values.get("lr_scheduler_type", DEFAULTS["lr_scheduler_type"]) == DEFAULTS["lr_scheduler_type"]:
+        defaults["lr_scheduler_kwargs"] = {"min_lr_rate": 0.1}
+    if values.get("early_stopping_patience"):
+        # Otherwise a resumed run would count its patience from 0.
+        defaults["restore_callback_states_from_checkpoint"] = True
+    return defaults
 
 
 def build(training: dict[str, Any], **settings: Any) -> RunArguments:
@@ -139,10 +153,7 @@ def build(training: dict[str, Any], **settings: Any) -> RunArguments:
     Raises ConfigError for values that contradict each other on this machine.
     """
     values, _ = _coerce(training)
-    if values.get("early_stopping_patience"):
-        # Otherwise a resumed run would count its patience from 0.
-        values.setdefault("restore_callback_states_from_checkpoint", True)
     try:
-        return RunArguments(**(DEFAULTS | values | settings))
+        return RunArguments(**(_defaults(values) | values | settings))
     except ValueError as error:
         raise ConfigError([f"training: {' '.join(str(error).split())}"], "the training section") from error

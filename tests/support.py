@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "corpus"
 
@@ -100,9 +98,10 @@ def write_config(path: Path, **changes: Any) -> Path:
         *parents, last = name.split("__")
         place = content
         for parent in parents:
-            place = place[parent]
+            place = place.setdefault(parent, {})
         place[last] = value
-    path.write_text(yaml.safe_dump(content), "utf-8")
+    # JSON is YAML in which every text is quoted.
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False), "utf-8")
     return path
 
 

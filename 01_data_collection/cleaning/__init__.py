@@ -10,7 +10,7 @@ from collections.abc import Callable
 from cleaning import characters, decode, duplicates, extract, furniture, gutenberg, language, layout, length
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-__all__ = ["DEFAULT_ORDER", "STATEFUL", "STEPS", "CleaningSettings", "Draft", "Rejected", "Step"]
+__all__ = ["DEFAULT_ORDER", "STEPS", "CleaningSettings", "Draft", "Rejected", "Step"]
 
 STEPS: dict[str, Callable[[CleaningSettings], Step]] = {
     "decode": decode.make,
@@ -24,8 +24,6 @@ STEPS: dict[str, Callable[[CleaningSettings], Step]] = {
     "duplicates": duplicates.make,
 }
 
+# `duplicates` remembers the documents before: all must pass through one instance, in order.
 # Lines must be whole before language and length are judged, and duplicates compare what is left of everything.
 DEFAULT_ORDER: list[str] = list(STEPS)
-
-# These remember the documents before: all documents must pass through one instance, in order.
-STATEFUL = frozenset({"duplicates"})

@@ -30,7 +30,7 @@ def extract(draft: Draft) -> None:
             package_name = _package_name(_parse(_read(archive, _CONTAINER)))
             package = _parse(_read(archive, package_name))
             chapters = [to_text(_read(archive, name))[0] for name in _spine(package, package_name)]
-    except (zipfile.BadZipFile, RefusedMember, KeyError) as error:
+    except (zipfile.BadZipFile, RefusedMember, KeyError, SyntaxError) as error:  # lxml's errors are SyntaxErrors
         raise Rejected("cannot be parsed as epub", str(error)) from error
     draft.text, draft.layout = "\n\n".join(filter(None, chapters)), "paragraphs"
     title, author, language = (

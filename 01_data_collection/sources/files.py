@@ -220,7 +220,7 @@ def _collect_zip(path: Path, relative: str, parents: tuple[str, ...], items: lis
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
         items.append(_Item(path, relative, parents, problem=f"broken zip: {error}"))
         return
     for member in members:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from split import assign_split, cut_into_sections, split_key
+from split import assign_split, cut_into_sections, section_length, split_key
 from support import Run, result, write_config
 
 from chapbook.corpus import SPLITS, Document, Reject, read_shards
@@ -113,13 +113,54 @@ def test_small_corpora_get_every_split_they_asked_for(number: int) -> None:
 
 def test_sections_are_the_document() -> None:
     """Would break: text lost or doubled where a book is cut."""
-    text = "\n\n".join(f"Paragraph {n}. " + "word " * (n % 90) for n in range(300))
+    text = "\n\n".join(f"Paragraph {n}. " + "word " * (n % 90) + "end." for n in range(300))
     book = Document(id="book", source="s", text=text, sha256="x", true_bits=5.0)
     sections = list(cut_into_sections(book, 8_000))
     assert "\n\n".join(section.text for section in sections) == text
     assert len({section.id for section in sections}) == len(sections) > 5
     assert all(section.true_bits is None for section in sections)
     assert list(cut_into_sections(book, 10**9)) == [book]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "one line of words without any mark " * 3_000,
+        "One. Two sentences here! And? " * 2_000,
+        "x" * 100_000,
+        "Short. " * 70,
+    ],
+    ids=["words", "sentences", "one word", "short"],
+)
+def test_text_without_paragraphs_is_cut_too(text: str) -> None:
+    """Would break: a book on one line, or a text of a page, is "only one document"."""
+    book = Document(id="book", source="s", text=text.strip(), sha256="x")
+    sections = list(cut_into_sections(book, section_length(len(text))))
+    assert "".join("".join(section.text for section in sections).split()) == "".join(text.split())
+    if " " in text:
+        assert len(sections) >= 10
+        assert max(len(section.text) for section in sections) <= 3 * section_length(len(text)) + 40
+
+
+def test_equal_texts_are_on_one_side() -> None:
+    """Would break: an empty validation split when the first two sections are equal."""
+    boundaries = assign_split([0.1, 0.1, 0.5, 0.9], 0.05, 0.0, exact=True)
+    assert [boundaries.split_of(key) for key in (0.1, 0.1, 0.5, 0.9)] == ["validation", "validation", "train", "train"]
+
+
+def test_a_step_that_fails_costs_one_document() -> None:
+    """Would break: a defect in one step stops a corpus of thousands."""
+    from clean import clean_document
+
+    from chapbook.corpus import RawDocument
+
+    def broken(draft: object) -> None:
+        raise ZeroDivisionError("by accident")
+
+    raw = RawDocument(id="x", source="s", content=b"text", format="txt", sha256="y")
+    reject = clean_document(raw, [("broken", broken)])
+    assert isinstance(reject, Reject)
+    assert (reject.step, reject.reason) == ("broken", "step failed: ZeroDivisionError: by accident")
 
 
 def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:

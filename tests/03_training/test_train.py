@@ -152,6 +152,14 @@ def test_more_steps_go_on_and_another_model_is_refused(trained_run: Run, tmp_pat
     assert (run.checkpoints / "checkpoint-10").is_dir()
 
 
+def test_fewer_steps_than_there_are_change_nothing(trained_run: Run, tmp_path: Path) -> None:
+    """Would break: one step more than asked for, saved over a finished run."""
+    run = trained_run.copy(tmp_path)
+    done = run.train("--max_steps", 4, "--json")
+    assert "nothing to train" in done.stderr and result(done)["reused"] is True
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["checkpoint-4", "checkpoint-8"]
+
+
 def test_no_gpu_is_an_error_with_choices(tokens_run: Run, tmp_path: Path) -> None:
     """Would break: a model meant for a GPU trains for weeks on a CPU, unnoticed."""
     run = tokens_run.copy(tmp_path, training__allow_cpu=False)

@@ -109,6 +109,14 @@ def test_unmeasured_checkpoint_says_so(trained_run: Run, tmp_path: Path) -> None
     assert "This checkpoint was not evaluated." in (folder(run) / "README.md").read_text()
 
 
+def test_another_corpus_is_not_passed_off(trained_run: Run, tmp_path: Path) -> None:
+    """Would break: a card that names sources and a licence which the model was not trained on."""
+    run = trained_run.copy(tmp_path)
+    run.script("01_data_collection/clean.py", "--corpus.split_seed", 2)
+    for script in (SCRIPT, "04_evaluation/run_evaluation.py"):
+        assert "was trained on another corpus" in run.script(script, code=3).stderr
+
+
 def test_licence_is_derived_or_asked_for() -> None:
     """Would break: a licence that the sources do not give."""
     assert derive_licence({"CC0-1.0": {}}) == "CC0-1.0"

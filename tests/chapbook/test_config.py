@@ -6,10 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 from support import ROOT, TINY, write_config
 
-from chapbook.config import check_config, load_config, parse_value, read_yaml
+from chapbook.config import check_config, dump_config, load_config, parse_value, read_yaml
 from chapbook.errors import ConfigError, UsageError
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -44,6 +43,10 @@ def test_three_mistakes_are_reported_at_once(tmp_path: Path) -> None:
         ("training", {"hub_token": "secret"}, "HF_TOKEN"),
         ("training", {"load_best_model_at_end": True, "eval_strategy": "no"}, "training:"),
         ("training", {"per_device_train_batch_size": 0}, "must be at least 1"),
+        ("training", {"max_steps": 0}, "must be at least 1"),
+        ("training", {"dataloader_num_workers": -1}, "must not be negative"),
+        ("model", {"model_type": "gpt2", "n_layer": -2}, "at least 1"),
+        ("model", {"model_type": "gpt2", "resid_pdrop": 1.5}, "between 0 and 1"),
         ("model", {"model_type": "gtp2"}, "did you mean"),
         ("model", {"model_type": "gpt2", "vocab_size": 5}, "filled in from the tokenizer"),
         ("model", {"model_type": "gpt2", "n_positions": 99}, "contradicts pretokenize.max_length"),
@@ -131,8 +134,39 @@ def test_paths_start_at_the_config_file(tmp_path: Path) -> None:
 def test_resolved_config_reads_back_equal(tmp_path: Path) -> None:
     """Would break: `run` hands its stages another configuration than it checked."""
     config = load_config(write_config(tmp_path / "c.yaml"))
-    again = check_config(yaml.safe_load(yaml.safe_dump(config.model_dump(exclude_none=True))), "again")
-    assert again == config
+    path = tmp_path / "resolved.yaml"
+    path.write_text(dump_config(config), "utf-8")
+    assert load_config(path) == config
+
+
+@pytest.mark.parametrize("word", ["08", "1e5", "no", "yes", "1750-01-01", "null", "true", "Война", "a b"])
+def test_any_word_survives_the_resolved_config(tmp_path: Path, word: str) -> None:
+    """Would break: a book called 08.txt, a prompt that looks like a number."""
+    config = load_config(write_config(tmp_path / "c.yaml", generation__prompts=[word], publish__title=word))
+    path = tmp_path / "resolved.yaml"
+    path.write_text(dump_config(config), "utf-8")
+    assert load_config(path) == config
+
+
+def test_every_common_schedule_can_be_made() -> None:
+    """Would break: a default that belongs to one schedule handed to another."""
+    import torch
+    from transformers import get_scheduler
+
+    from chapbook.training_arguments import build
+
+    for schedule in ("linear", "cosine", "constant", "constant_with_warmup", "cosine_with_min_lr"):
+        arguments = build({"lr_scheduler_type": schedule}, output_dir="unused", use_cpu=True)
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+        kwargs = arguments.lr_scheduler_kwargs or {}
+        assert get_scheduler(schedule, optimizer, 1, 10, scheduler_specific_kwargs=kwargs)
+
+
+def test_what_a_person_says_about_sources_may_look_like_a_number(tmp_path: Path) -> None:
+    """Would break: `date: 1853`, `title: 1984`."""
+    source = {"kind": "files", "paths": "texts", "date": 1853, "title": 1984}
+    found = load_config(write_config(tmp_path / "c.yaml", corpus__sources=[source])).corpus.sources[0]
+    assert found.kind == "files" and (found.date, found.title) == ("1853", "1984")
 
 
 def test_overrides_reach_lists_and_new_keys(tmp_path: Path) -> None:

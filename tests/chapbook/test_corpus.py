@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chapbook import corpus
-from chapbook.corpus import Document, RawDocument, content_hash, read_shards, read_texts, write_shards
+from chapbook.corpus import Document, RawDocument, ShardWriter, content_hash, read_shards, read_texts
 
 
 def test_raw_documents_round_trip(tmp_path: Path) -> None:
@@ -25,7 +25,10 @@ def test_raw_documents_round_trip(tmp_path: Path) -> None:
         )
         for n in range(3)
     ]
-    assert write_shards(tmp_path, rows, RawDocument) == 3
+    with ShardWriter(tmp_path, RawDocument) as writer:
+        for row in rows:
+            writer.write(row)
+    assert writer.rows_written == 3
     assert list(read_shards(tmp_path, RawDocument)) == rows
 
 
@@ -34,6 +37,8 @@ def test_shards_are_split_by_size_and_keep_their_order(tmp_path: Path, monkeypat
     monkeypatch.setattr(corpus, "SHARD_BYTES", 3_000)
     monkeypatch.setattr(corpus, "ROW_GROUP_BYTES", 1_000)
     rows = [Document(id=str(n), source="s", text=f"{n} é\n" * 60, sha256="") for n in range(50)]
-    write_shards(tmp_path / "train", rows, Document)
+    with ShardWriter(tmp_path / "train", Document) as writer:
+        for row in rows:
+            writer.write(row)
     assert len(list((tmp_path / "train").glob("*.parquet"))) > 3
     assert list(read_texts(tmp_path, "train")) == [row.text for row in rows]

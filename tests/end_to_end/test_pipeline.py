@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def test_all_stages_in_a_minute(everything: tuple[Path, Path, str, float]) -> No
         assert list((workspace / kind).rglob("manifest.json")), kind
     assert "Everything lies here:" in output
     assert re.search(r"Tokens: [\d,]+ for training", output)
-    assert re.search(r"Bits per byte on held-back text: \d\.\d+ \(true entropy of this generated text: 0\.\d+", output)
+    assert re.search(r"Bits per byte on held-back text: \d\.\d+", output)
+    assert re.search(r"where the truth is known: \d\.\d+, and the generator's true entropy there is 0\.\d+", output)
     assert [f"Sample {n}:" in output for n in (1, 2, 3)] == [True] * 3
     commands = output.split("Next:\n")[1].strip().splitlines()
     assert len(commands) == 3
@@ -171,6 +173,57 @@ def test_a_folder_with_no_text(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = start(*RUN, tmp_path / "empty", workspace=tmp_path / "workspace", code=1)
     assert "No text was found in" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_two_books_of_one_name(tmp_path: Path) -> None:
+    """Would break: the second book takes the place of the first, and its model."""
+    books = []
+    for folder, animal in (("a", "goose"), ("b", "donkey")):
+        (tmp_path / folder).mkdir()
+        book = tmp_path / folder / "08.txt"
+        book.write_text(f"The {animal} went to market, and what it said there nobody wrote down. " * 90)
+        books.append(book)
+        start(*RUN, book, "--until", "clean", workspace=tmp_path / "workspace")
+    names = sorted(
+        path.name for path in (tmp_path / "workspace" / "corpora").iterdir() if not path.name.startswith(".")
+    )
+    assert names == ["08", "08-2"]
+    again = start(*RUN, books[0], "--until", "clean", "--json", workspace=tmp_path / "workspace")
+    assert result(again)["run"] == "08" and result(again)["stages"]["clean"]["reused"] is True
+
+
+def test_output_into_a_closed_pipe(everything: tuple[Path, Path, str, float]) -> None:
+    """Would break: `… status | head -1` complains."""
+    import subprocess
+
+    from support import environment
+
+    _, workspace, _, _ = everything
+    words = f"{sys.executable} -m chapbook status | head -1"
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=ROOT, env=environment(workspace), capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("Workspace") and done.stderr == ""
+
+
+def test_workspace_that_cannot_be_written(tmp_path: Path) -> None:
+    """Would break: a full or missing disk ends in a traceback."""
+    (tmp_path / "file").touch()
+    config = write_config(tmp_path / "c.yaml")
+    done = start(ROOT / "01_data_collection/collect.py", "--config", config, workspace=tmp_path / "file", code=1)
+    assert "Is the place there, writable and not full?" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_artifact_folder_on_another_disk(tmp_path: Path) -> None:
+    """Would break: a folder that is a link to a larger disk can be built once and never again."""
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "workspace" / "raw").mkdir(parents=True)
+    (tmp_path / "workspace" / "raw" / "tiny").symlink_to(tmp_path / "disk")
+    config = write_config(tmp_path / "c.yaml")
+    for seed in (1, 2, 2):
+        script = ROOT / "01_data_collection/collect.py"
+        done = start(script, "--config", config, "--corpus.sources.0.seed", seed, workspace=tmp_path / "workspace")
+    assert "(reused)" in done.stderr
 
 
 def test_no_such_input(tmp_path: Path) -> None:
