@@ -90,6 +90,14 @@ class ChapbookTrainer(Trainer):
             self._last_log = (self._last_log[0], self._last_log[1] + time.perf_counter() - started)
         return metrics
 
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """As Trainer's, but with the last batch: dropping it is for training, held-back text is measured whole."""
+        drop, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.args.dataloader_drop_last = drop
+
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         # Trainer switches the cache off for training and would leave that in config.json: 10 times slower text.
         use_cache, self.model.config.use_cache = self.model.config.use_cache, True

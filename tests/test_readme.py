@@ -59,9 +59,10 @@ def test_command_works(run: Run, readme: Path, command: str, tmp_path: Path) -> 
     if "chapbook run" in words and "--config" not in words:
         # A planned run takes minutes; its sizes are tested elsewhere.
         words += " --max_steps 2 --training.save_steps 2 --training.eval_steps 2 --batch_size 2"
-    words = re.sub(r"^(\.venv/bin/)?python ", f"{sys.executable} ", words).replace("torchrun", TORCHRUN)
-    # These two follow a `cd 03_training` in their block.
-    cwd = readme.parent if re.match(r"\./|python test_", command) else ROOT
+    words = re.sub(r"^(\.\./)?\.venv/bin/python ", f"{sys.executable} ", words)
+    words = words.replace(".venv/bin/torchrun", TORCHRUN)
+    # These follow a `cd 03_training` in their block.
+    cwd = readme.parent if command.startswith(("./", "../")) else ROOT
     done = subprocess.run(
         ["bash", "-c", words],
         cwd=cwd,

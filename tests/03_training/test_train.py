@@ -135,10 +135,12 @@ def test_finished_run_is_left_alone_and_fresh_moves_it_aside(trained_run: Run, t
     """Would break: a second call trains on, or --fresh overwrites the first run."""
     run = trained_run.copy(tmp_path)
     assert result(run.train("--json"))["reused"] is True
-    before = files_hash(run.checkpoints)
+    before = files_hash(run.checkpoints / "checkpoint-8")
     done = run.train("--fresh", "--training.seed", 7)
     assert "the earlier checkpoints are now in" in done.stderr
-    assert files_hash(run.checkpoints.with_name("tiny.1")) == before
+    aside = run.checkpoints.with_name("tiny.1")
+    assert files_hash(aside / "checkpoint-8") == before
+    assert (aside / "metrics.jsonl").is_file(), "the curve of the earlier run is part of it"
     assert weights(run, 8) != weights(trained_run, 8)
 
 

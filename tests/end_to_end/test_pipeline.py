@@ -181,7 +181,8 @@ def test_two_books_of_one_name(tmp_path: Path) -> None:
     for folder, animal in (("a", "goose"), ("b", "donkey")):
         (tmp_path / folder).mkdir()
         book = tmp_path / folder / "08.txt"
-        book.write_text(f"The {animal} went to market, and what it said there nobody wrote down. " * 90)
+        scene = "The {} went to market for the {}th time, and what it said there nobody wrote down. "
+        book.write_text("".join(scene.format(animal, n) for n in range(90)))
         books.append(book)
         start(*RUN, book, "--until", "clean", workspace=tmp_path / "workspace")
     names = sorted(
