@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from chapbook.errors import UsageError
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
 # What European libraries of 1500-1950 hold. With all 97 languages "Guilty. Death." is Irish.
@@ -16,24 +17,35 @@ SAMPLE_CHARACTERS = 1000
 
 
 def make(settings: CleaningSettings) -> Step:
-    """Sets `draft.language` from the text alone; rejects as `language` what is not in `settings.languages`.
+    """Sets `draft.language` from the text; rejects as `language` what is not in `settings.languages`.
 
-    Neither titles nor declared languages are trusted: all ECCO headers say English, also of French texts. A
-    document of fewer than 200 characters keeps what is declared. Raises ValueError for an unknown language code.
+    Neither titles nor languages that a document declares are trusted: all ECCO headers say English, also of French
+    texts. What a person declared for the source stays as the label (it may be a language that nobody can recognise),
+    but does not save a document from being rejected. A document of fewer than 200 characters keeps what is declared.
+    Without `settings.languages` all languages that py3langid knows are considered. Raises UsageError for a code that
+    it does not know.
     """
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     wanted = set(settings.languages)
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    identifier.set_languages(sorted(wanted.union(CANDIDATES)))
+    if wanted:
+        try:
+            identifier.set_languages(sorted(wanted.union(CANDIDATES)))
+        except ValueError as error:
+            raise UsageError(
+                f"corpus.languages: {error}. Leave it empty to keep all languages, and name the language of a source "
+                "as its `language`."
+            ) from error
 
     def step(draft: Draft) -> None:
         if len(draft.text) < MIN_CHARACTERS:
             return
         votes = Counter(identifier.classify(sample)[0] for sample in samples(draft.text))
-        draft.language = votes.most_common(1)[0][0]
-        if wanted and draft.language not in wanted:
-            raise Rejected("language", draft.language)
+        recognised = votes.most_common(1)[0][0]
+        draft.language = draft.raw.language or recognised
+        if wanted and recognised not in wanted:
+            raise Rejected("language", recognised)
 
     return step
 

@@ -79,6 +79,19 @@ def test_unknown_step_and_missing_raw_documents(dirty: tuple[Run, dict[str, obje
     assert "There is no raw" in done.stderr and "collect.py" in done.stderr
 
 
+def test_a_language_that_nobody_recognises(tmp_path: Path) -> None:
+    """Would break: a corpus in a small language labelled as a large one, or a code that ends in a traceback."""
+    (tmp_path / "texts").mkdir()
+    line = "Gamma seyoda {}bilu tamo heren, da selu mi noro kanta vey{}. "
+    (tmp_path / "texts" / "one.txt").write_text("".join(line.format("a" * (n % 7), "o" * (n % 5)) for n in range(60)))
+    source = {"kind": "files", "paths": "texts", "language": "zz"}
+    run = Run(write_config(tmp_path / "tiny.yaml", corpus__sources=[source]), tmp_path / "workspace")
+    run.script(COLLECT)
+    assert set(result(run.script(CLEAN, "--json"))["by_language"]) == {"zz"}
+    done = run.script(CLEAN, "--corpus.languages", "[zz]", code=2)
+    assert "Leave it empty to keep all languages" in done.stderr
+
+
 def test_everything_rejected_says_why(dirty: tuple[Run, dict[str, object]], tmp_path: Path) -> None:
     """Would break: an empty corpus that fails two stages later."""
     run = dirty[0].copy(tmp_path)
