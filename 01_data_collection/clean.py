@@ -194,7 +194,8 @@ def _split_into(path: Path, cleaned: Path, settings: CorpusConfig, kept: int) ->
     if not splits["train"]["documents"]:
         raise ChapbookError(
             f"The corpus has only {sum(s['documents'] for s in splits.values())} document(s) or sections, or they are "
-            "all alike: too little to train on and to hold something back. Add text, or set corpus.validation_share to 0."
+            "all alike: too little to train on and to hold something back. "
+            "Add text, or set corpus.validation_share to 0."
         )
     return {
         "documents": sum(s["documents"] for s in splits.values()),
