@@ -55,19 +55,19 @@ def svg_curves(curves: dict[str, Sequence[tuple[float, float]]], x_label: str, y
 
     def place(x: float, y: float) -> str:
         across = left + (x - low_x) / span_x * (width - left - 10)
-        up = height - bottom - (y - low_y) / span_y * (height - bottom - 20)
+        up = height - bottom - (y - low_y) / span_y * (height - bottom - 35)
         return f"{across:.1f},{up:.1f}"
 
     lines = []
     for number, (name, curve) in enumerate(curves.items()):
         path = " ".join(place(x, y) for x, y in curve)
         dash = ' stroke-dasharray="6 4"' if number else ""
-        lines.append(f'<polyline fill="none" stroke="var(--accent)" stroke-width="2"{dash} points="{path}"/>')
-        x, y = place(*curve[-1]).split(",")
-        lines.append(
-            f'<text x="{float(x) - 5}" y="{float(y) - 6}" text-anchor="end">{html.escape(name)} '
-            f"{curve[-1][1]:.3f}</text>"
-        )
+        style = f'fill="none" stroke="var(--accent)" stroke-width="2"{dash}'
+        lines.append(f'<polyline {style} points="{path}"/>')
+        # The key stands at the top right, one line a curve: at their ends the curves lie on each other.
+        row = 40 + 18 * number
+        lines.append(f'<line {style} x1="{width - 190}" x2="{width - 160}" y1="{row - 4}" y2="{row - 4}"/>')
+        lines.append(f'<text x="{width - 150}" y="{row}">{html.escape(name)}, at the end {curve[-1][1]:.3f}</text>')
     for value in (low_y, low_y + span_y / 2, low_y + span_y):
         _, y = place(low_x, value).split(",")
         lines.append(f'<text x="{left - 6}" y="{y}" text-anchor="end">{value:.2f}</text>')
