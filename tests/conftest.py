@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from support import SHARED, Run, start, write_config
+from support import Run, start, write_config
 
 
 @pytest.fixture(scope="session")
@@ -23,11 +21,3 @@ def trained_run(tokens_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Ru
     run = tokens_run.copy(tmp_path_factory.mktemp("trained"))
     run.train()
     return run
-
-
-@pytest.fixture
-def shared_corpus() -> Path:
-    """The folder of real texts that lies beside the repository on some machines."""
-    if not SHARED.is_dir():
-        pytest.skip("the shared texts are not here")
-    return SHARED

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from cleaning import DEFAULT_ORDER, STEPS, Draft, Rejected
 from sources import Failed, files
+from support import SHARED
 
-CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
-
-pytestmark = pytest.mark.skipif(not CORPUS.is_dir(), reason="the real files (../shared/corpus) are not on this machine")
+pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="the real files (../shared/corpus) are not on this machine")
 
 MB = 1_000_000
 
@@ -51,7 +49,7 @@ def clean(*folders: str, pattern: str = "") -> Result:
     """The documents of folders of the corpus through all steps, by file name."""
     steps = [(name, STEPS[name](Settings())) for name in DEFAULT_ORDER]
     result = Result()
-    for item in files.documents(Source([str(CORPUS / folder / pattern) for folder in folders])):
+    for item in files.documents(Source([str(SHARED / folder / pattern) for folder in folders])):
         if isinstance(item, Failed):
             result.failed[item.item.rpartition("/")[2]] = item.reason
             continue
