@@ -11,11 +11,11 @@ import argparse
 import shutil
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cleaning import DEFAULT_ORDER, STEPS, Draft, Rejected
+from cleaning import DEFAULT_ORDER, STEPS, Draft, Rejected, Step
 from split import FEW_DOCUMENTS, assign_split, cut_into_sections, section_length, split_key
 
 from chapbook import artifact
@@ -96,9 +96,6 @@ def _clean_into(path: Path, raw: Path, settings: CorpusConfig, order: list[str],
     if truth.scores:
         counts["truth"] = truth.scores
     return counts
-
-
-Step = Callable[[Draft], None]
 
 
 def clean_document(raw: RawDocument, steps: list[tuple[str, Step]]) -> Document | Reject:

@@ -60,7 +60,8 @@ def pretokenize(config: RunConfig, workspace: Workspace, mode: Mode = "auto") ->
         assert manifest is not None
         return manifest, True
     if difference and mode == "auto":
-        log.log(30 if directory.exists() else 20, "%s: tokenizing", difference)
+        # On the first run there is nothing to warn of.
+        (log.warning if directory.exists() else log.info)("%s: tokenizing", difference)
     return artifact.ensure(
         directory, recipe, lambda path: _build(path, config, workspace, recipe), fresh=mode == "fresh", warn=False
     )

@@ -22,7 +22,7 @@ from recipe import run_recipe, without_step
 from chapbook import artifact, checkpoint
 from chapbook.config import RunConfig, load_config
 from chapbook.errors import ArtifactError, ChapbookError, UsageError
-from chapbook.log import log, start_logging, table
+from chapbook.log import is_first_rank, log, start_logging, table
 from chapbook.script import Parsed, ScriptParser, run_guarded
 from chapbook.workspace import Workspace
 
@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None, *, preset: str | None = None) -> int:
             parsed.overrides["training.max_steps"] = 1
         config = load_config(arguments.config, parsed.overrides)
         workspace = Workspace.find()
-        if _rank() == 0:
+        if is_first_rank():
             start_logging(workspace.logs(config.name) / "logs" / "train.log", quiet=arguments.quiet)
         if (finished := _finished(arguments, config, workspace)) is not None:
             return finished
@@ -78,10 +78,6 @@ def main(argv: list[str] | None = None, *, preset: str | None = None) -> int:
         return result
 
     return run_guarded(start, parser(preset), argv) or exit_code
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
 
 
 def _finished(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any] | None:
@@ -97,7 +93,7 @@ def _finished(arguments: argparse.Namespace, config: RunConfig, workspace: Works
         return None
     if run_recipe(config, tokens).fingerprint != without_step(last.manifest).fingerprint:
         return None
-    if _rank() == 0:
+    if is_first_rank():
         log.info("Trained (reused): %s is the end of this run. --fresh starts anew.", last.path)
     return {"stage": "train", "path": str(run), "reused": True, "checkpoint": last.name, **counts}
 
@@ -116,7 +112,7 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
             # A smoke test leaves no trace in the run.
             run = logs = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             settings |= {"save_strategy": "no", "eval_strategy": "no", "report_to": []}
-        elif _rank() == 0:
+        elif is_first_rank():
             stack.enter_context(artifact.lock(run, wait=False))
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(logs / "tensorboard"))
         args = training_arguments.build(config.training, output_dir=str(run), run_name=config.name, **settings)
@@ -248,7 +244,7 @@ def _tokens(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
     mode: Mode = "auto"
     if arguments.use_pretokenized:
         mode = "cache_only"
-    elif arguments.no_pretokenized and _rank() == 0:
+    elif arguments.no_pretokenized and is_first_rank():
         mode = "fresh"
     return pretokenize(config, workspace, mode)[0]
 

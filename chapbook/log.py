@@ -20,6 +20,11 @@ log = logging.getLogger("chapbook")
 PROGRESS_LINE_SECONDS = 15.0
 
 
+def is_first_rank() -> bool:
+    """Whether this process speaks for a run: always, but for the other ranks of a distributed one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def start_logging(file: Path | None = None, *, quiet: bool = False) -> None:
     """Log to stderr (warnings only when `quiet`) and, with `file`, everything to the end of that file.
 
@@ -29,8 +34,7 @@ def start_logging(file: Path | None = None, *, quiet: bool = False) -> None:
     log.setLevel(logging.INFO)
     log.propagate = False
     console = _ConsoleHandler(sys.stderr)
-    first = os.environ.get("RANK", "0") == "0"
-    console.setLevel(logging.ERROR if not first else logging.WARNING if quiet else logging.INFO)
+    console.setLevel(logging.ERROR if not is_first_rank() else logging.WARNING if quiet else logging.INFO)
     console.setFormatter(_ConsoleFormatter())
     log.addHandler(console)
     if file is not None:

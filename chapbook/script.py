@@ -20,7 +20,7 @@ from typing import Any
 from chapbook.artifact import ROOT
 from chapbook.config import RunConfig, describe_keys, load_config, parse_value
 from chapbook.errors import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, ChapbookError, UsageError
-from chapbook.log import log, start_logging
+from chapbook.log import is_first_rank, log, start_logging
 from chapbook.workspace import Workspace
 
 # The short flags that the guides use, and the key each one sets.
@@ -125,16 +125,13 @@ def _underscores(word: str) -> str:
 Work = Callable[[argparse.Namespace, RunConfig, Workspace], dict[str, Any]]
 
 
-def run_script(work: Work, parser: ScriptParser, argv: Sequence[str] | None = None, *, deep: bool = False) -> int:
-    """Parse, load the configuration, call `work` and report; returns the exit code.
-
-    deep: check the `model` and `training` sections too (imports transformers).
-    """
+def run_script(work: Work, parser: ScriptParser, argv: Sequence[str] | None = None) -> int:
+    """Parse, load the configuration, call `work` and report; returns the exit code."""
 
     def start(parsed: Parsed) -> dict[str, Any]:
-        config = load_config(parsed.arguments.config, parsed.overrides, deep=deep)
+        config = load_config(parsed.arguments.config, parsed.overrides)
         workspace = Workspace.find()
-        if os.environ.get("RANK", "0") == "0":
+        if is_first_rank():
             file = workspace.logs(config.name) / "logs" / f"{Path(sys.argv[0]).stem}.log"
             start_logging(file, quiet=parsed.arguments.quiet)
         return work(parsed.arguments, config, workspace)
@@ -159,7 +156,7 @@ def run_guarded(
         if debug:
             traceback.print_exc()
         # Every rank of a distributed run meets the same problem; one line is enough.
-        if os.environ.get("RANK", "0") == "0" or error.exit_code == EXIT_FAILED:
+        if is_first_rank() or error.exit_code == EXIT_FAILED:
             log.error("%s", error)
         return error.exit_code
     except KeyboardInterrupt:
@@ -184,7 +181,7 @@ def run_guarded(
         log.error("%s: %s (an error nobody expected; --debug shows where)", type(error).__name__, error)
         return EXIT_FAILED
     result["peak_bytes"] = peak_memory()
-    if parsed.arguments.json and os.environ.get("RANK", "0") == "0":
+    if parsed.arguments.json and is_first_rank():
         print(json.dumps(result, ensure_ascii=False, separators=(",", ":")), flush=True)
     return EXIT_DONE
 
