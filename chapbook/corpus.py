@@ -8,6 +8,7 @@ is what cleaning makes of it: text. Both are stored as rows of Parquet shards in
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -20,6 +21,21 @@ SPLITS = ("train", "validation", "test")
 SHARD_BYTES = 64_000_000
 # Rows are flushed in groups of about this many bytes, so that memory is bounded by it, not by the shard.
 ROW_GROUP_BYTES = 8_000_000
+
+
+_YEAR = re.compile(r"(?<!\d)(1[0-9]{3}|20[0-9]{2})(?!\d)")
+
+
+def year_of(date: str | None) -> int | None:
+    """The first year from 1000 to 2099 in a date or period (`1742`, `1742-03-05`, `1740-1750`); None without one."""
+    match = _YEAR.search(date or "")
+    return int(match[1]) if match else None
+
+
+def decade_of(date: str | None) -> str:
+    """The decade a date falls in, e.g. `1740s`; `unknown` without a year."""
+    year = year_of(date)
+    return "unknown" if year is None else f"{year // 10 * 10}s"
 
 
 def content_hash(content: bytes) -> str:

@@ -42,3 +42,11 @@ def test_shards_are_split_by_size_and_keep_their_order(tmp_path: Path, monkeypat
             writer.write(row)
     assert len(list((tmp_path / "train").glob("*.parquet"))) > 3
     assert list(read_texts(tmp_path, "train")) == [row.text for row in rows]
+
+
+def test_a_decade_is_found_in_every_form_of_a_date():
+    """Without it figures per decade would put periods and ISO dates among the unknown."""
+    from chapbook.corpus import decade_of
+
+    dates = ("1742", "1742-03-05", "1740-1750", "c. 1689", "17420305", None, "undated")
+    assert [decade_of(date) for date in dates] == ["1740s", "1740s", "1740s", "1680s", *["unknown"] * 3]
