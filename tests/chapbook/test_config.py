@@ -74,7 +74,19 @@ def test_every_key_is_explained(path: Path) -> None:
             assert lines[number - 1].lstrip().startswith("#"), f"{path.name}:{number + 1}: {line.strip()}"
 
 
-@pytest.mark.parametrize(("preset", "parameters"), [("slm", 108_489_216), ("regular", 334_080_000)])
+SIZES = {
+    "small": 953_856,
+    "medium": 27_435_008,
+    "large": 108_292_608,
+    "slm": 108_489_216,
+    "gpt2-124m": 123_849_984,
+    "regular": 334_080_000,
+    "custom-300m": 355_871_744,
+    "rope": 120_945_408,
+}
+
+
+@pytest.mark.parametrize(("preset", "parameters"), SIZES.items())
 def test_presets_have_the_size_they_say(preset: str, parameters: int) -> None:
     """Would break: a preset that silently is another model."""
     import torch
