@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #222; --paper: #fdfcf8; --line: #d8d2c4; --accent: #8a3324; }
@@ -16,6 +16,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .75rem; text-align: right; font-weight: normal; }
 td:first-child, th:first-child { text-align: left; }
 blockquote { border-left: 3px solid var(--accent); margin: 1rem 0; padding: 0 1rem; white-space: pre-wrap; }
+.tokens code, .cuts code { border: 1px solid var(--line); border-radius: 3px; padding: 0 .2em; overflow-wrap: anywhere; }
+.tokens { margin: 0; line-height: 1.9; } .cuts td:last-child, .cuts th:last-child { text-align: left; }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 """
 
@@ -43,7 +45,7 @@ def html_quote(text: str) -> str:
     return f"<blockquote>{html.escape(text)}</blockquote>"
 
 
-def svg_curves(curves: dict[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
+def svg_curves(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
     """Line plot of named curves, each a list of (x, y); lines differ in dash, so that it reads without colour."""
     points = [point for curve in curves.values() for point in curve]
     if len(points) < 2:
