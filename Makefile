@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test test-kills lint format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    raw text to a publishable model in minutes, on this machine"
 	@echo "make test    the test suite"
+	@echo "make test-kills   SIGKILL at many instants of the stages (minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   delete .venv (the workspace with your models stays)"
 
@@ -27,6 +28,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+test-kills: setup
+	$(BIN)/python -m pytest -m kills
 
 lint: setup
 	$(BIN)/ruff check .

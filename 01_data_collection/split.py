@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from chapbook.corpus import Document
 
 # With fewer documents a 5% share is less than one document.
@@ -70,6 +72,24 @@ def assign_split(keys: list[float], validation_share: float, test_share: float, 
 
     validation = boundary(0.0, validation_share)
     return Boundaries(validation, boundary(validation, test_share))
+
+
+def group_keys(keys: np.ndarray, groups: np.ndarray, chance: np.ndarray, largest: float) -> np.ndarray:
+    """The split key of each document's group, so that similar documents are on one side.
+
+    keys: of the documents, in [0, 1); groups: documents with one number belong together; chance: second keys, which
+    say nothing about the first. A group has the key of the member with the smallest second key, so it is as likely to
+    be held back as a single document, and rarely moves when one joins it. A group of more than `largest` documents
+    (most of a split, or more than it) has key 1: it is trained on.
+    """
+    result = keys.copy()
+    order = np.lexsort((keys, chance, groups))
+    sorted_groups = groups[order]
+    first = np.flatnonzero(np.concatenate([[True], sorted_groups[1:] != sorted_groups[:-1]])[: len(order)])
+    sizes = np.diff(np.concatenate([first, [len(order)]]))
+    representative = np.where((sizes > 1) & (sizes > largest), 1.0, keys[order[first]])
+    result[order] = np.repeat(representative, sizes)
+    return result
 
 
 def cut_into_sections(document: Document, characters: int) -> Iterator[Document]:

@@ -1,57 +1,40 @@
-"""Train a byte-level BPE tokenizer on the training split of a run's corpus.
+"""Train the tokenizer of a run on the training split of its corpus.
 
     python 02_tokenizer/train_tokenizer.py --config configs/demo.yaml
 
-In: `corpora/<corpus>/`. Out: `tokenizers/<name>/`, which `AutoTokenizer.from_pretrained` loads.
+In: `corpora/<corpus>/train/`. Out: `tokenizers/<name>/`, which `AutoTokenizer.from_pretrained` loads.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import re
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import tokenizer_kinds as kinds
+from training_text import TrainingText
 
 from chapbook import artifact
 from chapbook.config import RunConfig, TokenizerConfig
-from chapbook.corpus import read_texts
 from chapbook.errors import ChapbookError
 from chapbook.log import ProgressBar, log, table
-from chapbook.script import ScriptParser, run_script
-from chapbook.tokenizer import END_OF_TEXT, encode_documents, load_tokenizer
+from chapbook.script import ScriptParser, peak_memory, run_script
+from chapbook.tokenizer import PAD
 from chapbook.workspace import Workspace
 
-FORMAT_VERSION = 1
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
-# The published pre-tokenisation patterns, letter for letter (o200k_base and cl100k_base of tiktoken, GPT-2).
-# Other spellings of the same expressions lose the fast paths of other engines.
-PATTERNS = {
-    "o200k": "|".join(
-        [
-            r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?""",
-            r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?""",
-            r"""\p{N}{1,3}""",
-            r""" ?[^\s\p{L}\p{N}]+[\r\n/]*""",
-            r"""\s*[\r\n]+""",
-            r"""\s+(?!\S)""",
-            r"""\s+""",
-        ]
-    ),
-    "cl100k": (
-        r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"""
-        r""" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
-    ),
-    "gpt2": r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""",
-}
+# 2: samples are stratified by source, and cut to the byte; kinds other than BPE.
+FORMAT_VERSION = 2
 
-# Whole novels as single strings train 1.6 times slower than pieces of this size.
-PIECE_CHARACTERS = 10_000
-# Bytes per token is measured on at most this much text.
-SAMPLE_CHARACTERS = 1_000_000
+# Bytes per token is measured on this much of the training text; test_tokenizer.py measures held-back text.
+MEASURED_BYTES = 1_000_000
 
 
 def train_tokenizer(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:
@@ -74,9 +57,12 @@ def train_tokenizer(arguments: argparse.Namespace, config: RunConfig, workspace:
     manifest, reused = artifact.ensure(directory, recipe, build)
     counts = manifest.counts
     rows = [
+        ("kind", _kind(settings)),
         ("tokens in the vocabulary", f"{counts['vocab_size']:,}"),
-        ("trained on", f"{counts['trained_bytes']:,} bytes"),
-        (f"bytes per token ({counts['measured_on']})", f"{counts['bytes_per_token']:.3f}"),
+        ("trained on", f"{counts['trained_bytes']:,} of {training_bytes:,} bytes"),
+        ("bytes per token there", f"{counts['bytes_per_token']:.3f}"),
+        ("seconds", f"{counts['seconds']:,.1f}"),
+        ("peak memory (MB)", f"{counts['training_peak_bytes'] / 1e6:,.0f}"),
     ]
     log.info(table(f"Tokenizer{' (reused)' if reused else ''}: {directory}", ("", ""), rows))
     return {
@@ -88,121 +74,100 @@ def train_tokenizer(arguments: argparse.Namespace, config: RunConfig, workspace:
     }
 
 
+def _kind(settings: TokenizerConfig) -> str:
+    if settings.kind in ("char", "byte"):
+        return settings.kind
+    superwords = f", {settings.superword_share:.0%} superwords" if settings.superword_share else ""
+    return f"{settings.kind}, pattern {settings.pattern}{superwords}"
+
+
 def _train_into(path: Path, corpus: Path, settings: TokenizerConfig, training_bytes: int) -> dict[str, Any]:
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    training_text = TrainingText(corpus / "train", settings.seed)
+    by_source: Counter[str] = Counter()
 
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(PATTERNS[settings.pattern]), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=settings.vocab_size,
-        min_frequency=settings.min_frequency,
-        special_tokens=[END_OF_TEXT],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    share = min(1.0, settings.max_bytes / max(1, training_bytes))
-    if share < 1:
-        log.info("training on a sample: %.1f%% of the training text (tokenizer.max_bytes)", 100 * share)
-    trained_bytes = 0
-
-    def pieces() -> Iterator[str]:
-        nonlocal trained_bytes
-        with ProgressBar("read text for the tokenizer", share * training_bytes, "B") as bar:
-            for text in read_texts(corpus, "train"):
-                if share < 1 and _document_key(text) >= share:
-                    continue
-                size = len(text.encode("utf-8"))
-                trained_bytes += size
-                yield from cut_pieces(text)
+    def read(limit: int | None) -> Iterator[str]:
+        # A later, smaller reading (of superwords) is part of the first one.
+        first = not by_source
+        limit = min(limit or settings.max_bytes, settings.max_bytes)
+        if sampled := limit < training_bytes:
+            log.info("reading a sample of %s of %s bytes", f"{limit:,}", f"{training_bytes:,}")
+        with ProgressBar("read text for the tokenizer", min(limit, training_bytes), "B") as bar:
+            for source, text, size in training_text.pieces(limit if sampled else None):
+                if first:
+                    by_source[source] += size
                 bar.advance(size)
+                yield text
 
-    tokenizer.train_from_iterator(pieces(), trainer)
-    if not trained_bytes:
+    started = time.monotonic()
+    tokenizer = kinds.train(settings, read)
+    seconds = time.monotonic() - started
+    if not by_source:
         raise ChapbookError(
             f"No text to train a tokenizer on: the training split of {corpus} has {training_bytes:,} bytes, and "
-            f"tokenizer.max_bytes = {settings.max_bytes:,} leaves none of its documents."
+            f"tokenizer.max_bytes = {settings.max_bytes:,} leaves nothing of them."
         )
-    if tokenizer.get_vocab_size() < settings.vocab_size:
+    size = tokenizer.get_vocab_size()
+    if settings.kind in ("bpe", "unigram") and size < settings.vocab_size:
         log.warning(
-            "the text gives only %s tokens that occur %d times or more; %s were asked for",
-            f"{tokenizer.get_vocab_size():,}",
-            settings.min_frequency,
+            "the text has only %s tokens to learn; %s were asked for (tokenizer.vocab_size)",
+            f"{size:,}",
             f"{settings.vocab_size:,}",
         )
-    save_tokenizer(tokenizer, path)
-    split = "validation" if next(read_texts(corpus, "validation"), None) else "train"
+    save_tokenizer(tokenizer, path, settings)
     return {
-        "vocab_size": tokenizer.get_vocab_size(),
-        "trained_bytes": trained_bytes,
-        "measured_on": split,
-        "bytes_per_token": _bytes_per_token(path, corpus, split),
+        "vocab_size": size,
+        "trained_bytes": sum(by_source.values()),
+        "trained_bytes_by_source": dict(sorted(by_source.items())),
+        "bytes_per_token": _bytes_per_token(tokenizer, training_text, min(MEASURED_BYTES, training_bytes)),
+        "training_seconds": round(seconds, 2),
+        "training_peak_bytes": peak_memory(),
     }
 
 
-def _document_key(text: str) -> float:
-    """A number in [0, 1) that depends on the text alone: which documents a sample takes."""
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:6], "big") / 2**48
+def save_tokenizer(tokenizer: Tokenizer, path: Path, settings: TokenizerConfig) -> None:
+    """Write what `AutoTokenizer.from_pretrained` loads (transformers 4 and 5); for BPE vocab.json and merges.txt too.
 
-
-def cut_pieces(text: str) -> Iterator[str]:
-    """Cut a text after blank lines into pieces of about 10,000 characters; joined they are the text."""
-    piece: list[str] = []
-    length = 0
-    for paragraph in re.split(r"(?<=\n\n)(?=\S)", text):
-        piece.append(paragraph)
-        length += len(paragraph)
-        if length >= PIECE_CHARACTERS:
-            yield "".join(piece)
-            piece, length = [], 0
-    if piece:
-        yield "".join(piece)
-
-
-def save_tokenizer(tokenizer: Any, path: Path) -> None:
-    """Write what `AutoTokenizer.from_pretrained` loads, in transformers 4 and 5, and vocab.json and merges.txt."""
-    tokenizer.save(str(path / "tokenizer.json"))
-    tokenizer.model.save(str(path))
-    end = {
-        "content": END_OF_TEXT,
-        "lstrip": False,
-        "normalized": False,
-        "rstrip": False,
-        "single_word": False,
-        "special": True,
-    }
-    settings = {
+    The folder says nothing of a longest text (model_max_length): that belongs to a model, and `copy_tokenizer` adds it.
+    """
+    special = kinds.special_tokens(settings)
+    roles = {"bos_token": special[0], "eos_token": special[0]}
+    if PAD in special:
+        roles["pad_token"] = PAD
+    further: dict[str, Any] = {}
+    if others := [token for token in special if token not in roles.values()]:
+        further["additional_special_tokens"] = others
+    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    tokenizer_config = {
         # transformers 5 would write TokenizersBackend, which 4.x cannot load.
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": END_OF_TEXT,
-        "eos_token": END_OF_TEXT,
+        **roles,
+        **further,
         "clean_up_tokenization_spaces": False,
-        "added_tokens_decoder": {str(tokenizer.token_to_id(END_OF_TEXT)): end},
+        "added_tokens_decoder": {str(tokenizer.token_to_id(token)): {"content": token, **flags} for token in special},
     }
-    (path / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", "utf-8")
-    special = {"bos_token": END_OF_TEXT, "eos_token": END_OF_TEXT}
-    (path / "special_tokens_map.json").write_text(json.dumps(special, indent=2) + "\n", "utf-8")
+    tokenizer.save(str(path / "tokenizer.json"))
+    if settings.kind != "unigram":
+        tokenizer.model.save(str(path))
+    for name, content in (("tokenizer_config", tokenizer_config), ("special_tokens_map", roles | further)):
+        (path / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 
 
-def _bytes_per_token(path: Path, corpus: Path, split: str) -> float:
-    texts, characters = [], 0
-    for text in read_texts(corpus, split):
+def _bytes_per_token(tokenizer: Tokenizer, training_text: TrainingText, measured: int) -> float:
+    tokenizer.encode_special_tokens = True
+    texts, size = [], 0
+    for _, text, in_bytes in training_text.pieces():
         texts.append(text)
-        characters += len(text)
-        if characters >= SAMPLE_CHARACTERS:
+        size += in_bytes
+        if size >= measured:
             break
-    tokens = sum(len(ids) for ids in encode_documents(load_tokenizer(path), texts))
-    return sum(len(text.encode("utf-8")) for text in texts) / tokens
+    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+    return size / tokens
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit code."""
-    return run_script(train_tokenizer, ScriptParser("Train the tokenizer of a run."), argv)
+    parser = ScriptParser("Train the tokenizer of a run.", short_flags=("--vocab_size", "--max_bytes"))
+    return run_script(train_tokenizer, parser, argv)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ class Progress(TrainerCallback):
                 parts.append(f"{prefix.replace('_', ' ')}loss {logs[f'{prefix}loss']:.4f}")
                 if f"{prefix}perplexity" in logs:
                     parts.append(f"ppl {logs[f'{prefix}perplexity']:.2f}")
+                if f"{prefix}bits_per_byte" in logs:
                     parts.append(f"{logs[f'{prefix}bits_per_byte']:.4f} bits/byte")
         for name, label, form in (
             ("learning_rate", "lr", ".2e"),

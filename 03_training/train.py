@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pretokenize import Mode, mismatch, pretokenize, token_recipe
 from recipe import run_recipe, without_step
+from training_tokens import TrainingTokens, add_flags, tokens_are_there, training_recipe, training_tokens
 
 from chapbook import artifact, checkpoint
 from chapbook.config import RunConfig, load_config
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from callbacks import StopWhenAsked
     from trainer import ChapbookTrainer
 
-    from chapbook.tokens import TokenBlocks
+    from chapbook.tokens import Blocks
     from chapbook.training_arguments import RunArguments
 
 
@@ -48,9 +48,7 @@ def parser(preset: str | None) -> ScriptParser:
     start.add_argument(
         "--fresh", action="store_true", help="start anew; earlier checkpoints are moved aside, not deleted"
     )
-    tokens = result.add_mutually_exclusive_group()
-    tokens.add_argument("--use_pretokenized", action="store_true", help="only use pretokenized data that is there")
-    tokens.add_argument("--no_pretokenized", action="store_true", help="tokenize anew even if nothing has changed")
+    add_flags(result)
     cpu = result.add_mutually_exclusive_group()
     cpu.add_argument("--use_cpu", action="store_true", help="train on the CPU")
     cpu.add_argument("--force_cpu", action="store_true", help="one step on the CPU as a smoke test; saves nothing")
@@ -88,8 +86,8 @@ def _finished(arguments: argparse.Namespace, config: RunConfig, workspace: Works
     if any(asked) or last is None or last.manifest is None:
         return None
     counts = last.manifest.counts
-    tokens = token_recipe(config, workspace)
-    if not counts["finished"] or mismatch(workspace.pretokenized(config.pretokenize.name), tokens):
+    tokens = training_recipe(arguments, config, workspace)
+    if not counts["finished"] or not tokens_are_there(arguments, config, workspace, tokens):
         return None
     if run_recipe(config, tokens).fingerprint != without_step(last.manifest).fingerprint:
         return None
@@ -114,16 +112,17 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
             settings |= {"save_strategy": "no", "eval_strategy": "no", "report_to": []}
         elif is_first_rank():
             stack.enter_context(artifact.lock(run, wait=False))
+        # Before there is a process group, whose time limit would end a long tokenization.
+        tokens = training_tokens(arguments, config, workspace)
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(logs / "tensorboard"))
         args = training_arguments.build(config.training, output_dir=str(run), run_name=config.name, **settings)
         use_one_gpu(args)
 
-        # Rank 0 first: the others find the tokens built and the earlier run moved aside.
+        # Rank 0 first: the others find the earlier run moved aside.
         with args.main_process_first(desc="preparing the data"):
-            tokens = _tokens(arguments, config, workspace)
             if arguments.fresh and args.process_index == 0:
                 _move_aside(run, logs)
-        recipe = run_recipe(config, token_recipe(config, workspace))
+        recipe = run_recipe(config, tokens.recipe)
         resume = None if arguments.force_cpu else _resume_point(arguments, run, recipe)
         if resume is not None and 0 < args.max_steps <= resume.step:
             return _nothing_left(resume, args.max_steps), 0
@@ -160,7 +159,7 @@ def _new_trainer(
     args: RunArguments,
     config: RunConfig,
     workspace: Workspace,
-    tokens: artifact.Manifest,
+    tokens: TrainingTokens,
     recipe: artifact.Recipe,
     logs: Path,
 ) -> tuple[ChapbookTrainer, StopWhenAsked]:
@@ -171,17 +170,15 @@ def _new_trainer(
 
     from chapbook.model import model_config, new_model
     from chapbook.tokenizer import end_of_text_id, load_tokenizer
-    from chapbook.tokens import TokenBlocks, collate
+    from chapbook.tokens import collate
 
-    splits = tokens.counts["splits"]
-    directory = workspace.pretokenized(config.pretokenize.name)
-    train_blocks, eval_blocks = TokenBlocks(directory / "train"), TokenBlocks(directory / "eval")
+    train_blocks, eval_blocks = tokens.train, tokens.held_back
     if not len(eval_blocks) and args.eval_strategy != "no":
-        log.warning("the validation text is shorter than one block: training without evaluation")
+        log.warning("no block of text is held back: training without evaluation")
         args.eval_strategy = transformers.trainer_utils.IntervalStrategy.NO
     if len(train_blocks) < args.per_device_train_batch_size * args.world_size:
         raise UsageError(
-            f"There are {len(train_blocks)} blocks of {tokens.counts['max_length']} tokens, and one batch takes "
+            f"There are {len(train_blocks)} blocks of {train_blocks.max_length} tokens, and one batch takes "
             f"{args.per_device_train_batch_size} x {args.world_size}: set a smaller --batch_size or --max_length."
         )
     if args.full_determinism:
@@ -207,9 +204,7 @@ def _new_trainer(
         recipe=recipe,
         tokenizer=workspace.tokenizer(config.tokenizer.name),
         max_length=train_blocks.max_length,
-        bytes_per_token={
-            name: s["bytes"] / (s["text_tokens"] + s["separators"]) for name, s in splits.items() if s["text_tokens"]
-        },
+        bytes_per_token=tokens.bytes_per_token,
         model=model,
         args=args,
         train_dataset=train_blocks,
@@ -231,22 +226,13 @@ def _nothing_left(resume: checkpoint.Checkpoint, max_steps: int) -> dict[str, An
     return {"stage": "train", "path": path, "reused": True, "checkpoint": resume.name, **counts}
 
 
-def _evenly(blocks: TokenBlocks, limit: int | None) -> Any:
+def _evenly(blocks: Blocks, limit: int | None) -> Any:
     """At most `limit` blocks, taken evenly from all, so that every part of the held-back text is heard."""
     from torch.utils.data import Subset
 
     if limit is None or len(blocks) <= limit:
         return blocks
     return Subset(blocks, [number * len(blocks) // limit for number in range(limit)])  # type: ignore[arg-type]
-
-
-def _tokens(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> artifact.Manifest:
-    mode: Mode = "auto"
-    if arguments.use_pretokenized:
-        mode = "cache_only"
-    elif arguments.no_pretokenized and is_first_rank():
-        mode = "fresh"
-    return pretokenize(config, workspace, mode)[0]
 
 
 def _move_aside(run: Path, logs: Path) -> None:

@@ -63,10 +63,12 @@ class ChapbookTrainer(Trainer):
                 f"--learning_rate or more training.warmup_steps. Last good checkpoint: {last.path if last else 'none'}."
             )
         for name, split in (("loss", "train"), ("eval_loss", "eval")):
-            if name in logs and split in self.bytes_per_token:
+            if name in logs:
                 prefix = name.removesuffix("loss")
                 logs[f"{prefix}perplexity"] = math.exp(min(logs[name], 700.0))
-                logs[f"{prefix}bits_per_byte"] = logs[name] / math.log(2) / self.bytes_per_token[split]
+                # Token files that somebody brings do not say how many bytes their text has.
+                if split in self.bytes_per_token:
+                    logs[f"{prefix}bits_per_byte"] = logs[name] / math.log(2) / self.bytes_per_token[split]
         if "loss" in logs:
             now = time.perf_counter()
             if self._last_log is not None and self.state.global_step > self._last_log[0]:

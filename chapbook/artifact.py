@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The packages whose version can change what an artifact contains.
 RECORDED_PACKAGES = (
     *("ftfy", "lxml", "py3langid", "pypdfium2", "pyarrow"),
-    *("tokenizers", "datasets", "torch", "transformers", "accelerate", "huggingface_hub"),
+    *("tokenizers", "gigatoken", "datasets", "torch", "transformers", "accelerate", "huggingface_hub"),
 )
 
 
@@ -280,27 +280,35 @@ def lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
 
 
 def ensure(
-    directory: Path, recipe: Recipe, build: Callable[[Path], dict[str, Any]], *, fresh: bool = False, warn: bool = True
+    directory: Path,
+    recipe: Recipe,
+    build: Callable[[Path], dict[str, Any]],
+    *,
+    fresh: bool = False,
+    warn: bool = True,
+    resume: bool = False,
 ) -> tuple[Manifest, bool]:
     """Reuse the artifact at `directory` if it was made from `recipe`; otherwise have it built.
 
     `build(path)` fills the empty directory `path` and returns the counts for the manifest. It works beside
     the old artifact, which stays readable until the new one is whole. `fresh` builds in any case. `warn`: say what
-    differs from the old one (for callers that have said it better).
+    differs from the old one (for callers that have said it better). `resume`: the work of a build that was killed is
+    kept under a name with the recipe's fingerprint, and `build` finds it in `path` and goes on from it.
     Returns the manifest and whether it was reused. Two processes at once build once.
     """
     # A folder may be a link to a larger disk: build and rename there.
     directory = directory.resolve()
     with lock(directory):
-        partial = directory.parent / f".{directory.name}.partial"
+        work = f"{directory.name}.{recipe.fingerprint[:12]}" if resume else directory.name
+        partial = directory.parent / f".{work}.partial"
         # A run that died between the two renames below left the finished artifact under its partial name.
         if not directory.exists() and (partial / MANIFEST).is_file():
             partial.rename(directory)
         if not fresh and (manifest := reusable(directory, recipe, warn=warn)):
             return manifest, True
-        if partial.exists():
+        if partial.exists() and (fresh or not resume):
             shutil.rmtree(partial)
-        partial.mkdir(parents=True)
+        partial.mkdir(parents=True, exist_ok=True)
         started = time.monotonic()
         counts = build(partial)
         counts["seconds"] = round(time.monotonic() - started, 2)

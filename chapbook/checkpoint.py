@@ -119,7 +119,12 @@ def corpus_of(found: Checkpoint, corpus: Path) -> artifact.Manifest:
     """
     manifest = artifact.require(corpus, "corpus", "Make it with: python -m chapbook run --config FILE --until clean.")
     assert found.manifest is not None
-    trained_on = found.manifest.inputs["corpus"]
+    trained_on = found.manifest.inputs.get("corpus")
+    if trained_on is None:
+        raise ArtifactError(
+            f"{found.path} was trained on token files, not on a corpus: nothing says which text is held back from it, "
+            "and which sources it has."
+        )
     if manifest.fingerprint != trained_on:
         raise ArtifactError(
             f"{found.path} was trained on another corpus (fingerprint {trained_on}) than the one now at {corpus} "

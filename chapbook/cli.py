@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chapbook import artifact, plan
+from chapbook import artifact, inspection, plan
 from chapbook.artifact import ROOT
 from chapbook.config import RunConfig, check_config, dump_config, read_yaml, set_key
-from chapbook.errors import EXIT_DONE, ArtifactError, UsageError
+from chapbook.errors import EXIT_ARTIFACT, EXIT_DONE, ArtifactError, UsageError
 from chapbook.log import log, start_logging, table
 from chapbook.run_report import write_report
 from chapbook.script import Parsed, ScriptParser, run_guarded
@@ -23,6 +23,7 @@ from chapbook.workspace import Workspace
 
 USAGE = """python -m chapbook run [INPUT ...] [--config FILE] [--from STAGE] [--until STAGE]
 python -m chapbook status
+python -m chapbook inspect PATH [--hashes] [--block N] [--histogram]
 python -m chapbook report [--config FILE | --run NAME]"""
 
 RUN_FLAGS = ("--batch_size", "--learning_rate", "--max_steps", "--max_length")
@@ -31,7 +32,7 @@ RUN_FLAGS = ("--batch_size", "--learning_rate", "--max_steps", "--max_length")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line of Chapbook; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    verbs = {"run": run, "status": status, "report": report}
+    verbs = {"run": run, "status": status, "inspect": inspect, "report": report}
     if not words or words[0] in ("-h", "--help"):
         print(f"Raw text in, a small language model you own out.\n\n{USAGE}\n\nEach takes --help.")
         return EXIT_DONE if words else 2
@@ -230,27 +231,41 @@ def status(argv: Sequence[str]) -> int:
 
 def list_artifacts(workspace: Workspace) -> list[dict[str, Any]]:
     """Every artifact directory, complete or not: path, kind, state, size in bytes, time."""
-    patterns = "raw/* corpora/* tokenizers/* pretokenized/* checkpoints/*/checkpoint-* evaluations/*/* generations/*/*"
     entries = []
-    for pattern in [*patterns.split(), "exports/*"]:
-        for path in sorted(workspace.root.glob(pattern)):
-            if not path.is_dir() or path.name.startswith("."):
-                continue
-            try:
-                manifest = artifact.read_manifest(path)
-                problems = artifact.damage(path, manifest) if manifest else ["never finished"]
-            except ArtifactError as error:
-                manifest, problems = None, [str(error)]
-            entries.append(
-                {
-                    "path": path.relative_to(workspace.root).as_posix(),
-                    "kind": manifest.kind if manifest else "?",
-                    "state": "; ".join(problems) or "whole",
-                    "bytes": sum(entry["size"] for entry in manifest.files) if manifest else 0,
-                    "created_at": manifest.created_at if manifest else "",
-                }
-            )
+    for path in inspection.artifact_directories(workspace):
+        try:
+            manifest = artifact.read_manifest(path)
+            problems = artifact.damage(path, manifest) if manifest else ["never finished"]
+        except ArtifactError as error:
+            manifest, problems = None, [str(error)]
+        entries.append(
+            {
+                "path": path.relative_to(workspace.root).as_posix(),
+                "kind": manifest.kind if manifest else "?",
+                "state": "; ".join(problems) or "whole",
+                "bytes": sum(entry["size"] for entry in manifest.files) if manifest else 0,
+                "created_at": manifest.created_at if manifest else "",
+            }
+        )
     return entries
+
+
+def inspect(argv: Sequence[str]) -> int:
+    """`inspect`: one artifact, what it was made from, and whether it is whole (exit 3 when it is not)."""
+    parser = ScriptParser("Show what an artifact is, what it was made from, and whether it is whole.", config=None)
+    parser.prog = "python -m chapbook inspect"
+    inspection.add_flags(parser)
+    exit_code = 0
+
+    def start(parsed: Parsed) -> dict[str, Any]:
+        nonlocal exit_code
+        facts = inspection.inspect(parsed.arguments, Workspace.find())
+        exit_code = EXIT_ARTIFACT if facts["problems"] else EXIT_DONE
+        if not parsed.arguments.json:
+            print(inspection.describe(facts))
+        return facts
+
+    return run_guarded(start, parser, argv) or exit_code
 
 
 def report(argv: Sequence[str]) -> int:

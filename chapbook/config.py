@@ -10,78 +10,43 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from chapbook.errors import ConfigError, UsageError
+from chapbook.section import Section, Share
+from chapbook.source_config import KINDS, AnySource, CollectConfig, SourceEntry
 
 # Letters and digits of any script, and . _ - after the first.
 NAME_PATTERN = r"^\w[\w.-]*$"
 
-Share = Annotated[float, Field(ge=0, lt=1)]
+
+class DuplicatesConfig(Section):
+    """When two documents, or two paragraphs, are the same."""
+
+    jaccard: float = Field(default=0.7, gt=0, le=1)
+    """Of two documents that share this much of their distinct 5-grams (Jaccard) the longer is kept."""
+    containment: float = Field(default=0.8, gt=0, le=1)
+    """A document of which this share of the distinct 5-grams stands in a longer one goes too."""
+    similar: float = Field(default=0.4, gt=0, le=1)
+    """Documents at least so similar (either measure) that both stay are kept in one split."""
+    paragraph_letters: int | None = Field(default=300, ge=50)
+    """Paragraphs of at least so many letters are looked for in other documents; null: none."""
+    paragraph_documents: int = Field(default=3, ge=2)
+    """A paragraph that stands in at least so many documents, letter for letter, stays in the longest of them alone."""
 
 
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, field docstrings are the documentation."""
+class MixtureConfig(Section):
+    """How much of a source goes in."""
 
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, protected_namespaces=(), coerce_numbers_to_str=True
-    )
-
-
-class Source(Section):
-    """What all kinds of sources share."""
-
-    name: str = Field(default="", pattern=r"^(\w[\w.-]*)?$")
-    """Name of the source in reports and document ids. Default: its kind."""
-
-    def model_post_init(self, context: Any, /) -> None:
-        """Name the source after its kind when it has no name."""
-        self.name = self.name or self.kind  # type: ignore[attr-defined]
-
-
-class SampleSource(Source):
-    """The generator of short London scenes that the product carries."""
-
-    kind: Literal["sample"]
-    seed: int = 1
-    """Same seed, same texts."""
-    bytes: int = Field(default=6_000_000, ge=1_000)
-    """How much clean text to write, in UTF-8 bytes."""
-    words: int | None = Field(default=None, ge=8)
-    """Use only this many of each kind of word (names, trades, things …); a small model learns a small language in
-    minutes. Default: all."""
-    dirt: dict[Literal["boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign"], Share] = {}
-    """Share of the documents that get each kind of planted dirt, so that cleaning can be scored."""
-
-
-class FilesSource(Source):
-    """Files on this machine: txt, html, xml/TEI, epub, pdf, and zip files of these."""
-
-    kind: Literal["files"]
-    paths: list[str] = Field(min_length=1)
-    """Files, folders (searched through) or globs; a relative path starts at the folder of the config file."""
-    title: str | None = None
-    """Title of all its documents. Default, here and below: what each document says of itself."""
-    author: str | None = None
-    """Author of all its documents."""
-    date: str | None = None
-    """Year, ISO date or period of all its documents."""
-    language: str | None = None
-    """ISO 639-1 code of all its documents."""
-    licence: str | None = None
-    """SPDX identifier or URL of the licence all its documents stand under."""
-
-    @field_validator("paths", mode="before")
-    @classmethod
-    def _make_absolute(cls, value: Any, info: ValidationInfo) -> Any:
-        paths = [value] if isinstance(value, str) else value
-        base = (info.context or {}).get("base")
-        if base is not None and isinstance(paths, list):
-            return [str(Path(base, Path(p).expanduser())) if isinstance(p, str) else p for p in paths]
-        return paths
+    weight: float = Field(default=1.0, gt=0, le=100)
+    """Below 1: keep this share of its documents. Above 1: epochs, its training documents are repeated so often."""
+    max_share: float | None = Field(default=None, gt=0, lt=1)
+    """At most this share of the corpus, in bytes."""
+    max_bytes: int | None = Field(default=None, ge=1)
+    """At most so many bytes of cleaned text."""
 
 
 class CorpusConfig(Section):
@@ -89,14 +54,28 @@ class CorpusConfig(Section):
 
     name: str = Field(pattern=NAME_PATTERN)
     """Name of the corpus: its folder in the workspace."""
-    sources: list[Annotated[SampleSource | FilesSource, Field(discriminator="kind")]] = Field(min_length=1)
-    """Where the documents come from."""
+    sources: list[AnySource] = Field(min_length=1)
+    """Where the documents come from. A source, or the whole list, may be the name of a file of sources."""
     steps: Annotated[list[str], Field(min_length=1)] | None = None
     """Cleaning steps in order (01_data_collection/cleaning/). Default: all, in the order given there."""
     languages: list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]] = []
     """Keep only documents in these languages (ISO 639-1); empty: keep all."""
     min_characters: int = Field(default=200, ge=1)
     """Reject documents shorter than this after cleaning, in characters."""
+    duplicates: DuplicatesConfig = DuplicatesConfig()
+    decontaminate: list[str] = []
+    """Files of evaluation items (JSONL or text): documents that hold one are left out. Relative to the config file."""
+    mixture: dict[str, MixtureConfig] = {}
+    """How much of a source goes in, by its name. Default: all of each."""
+
+    @field_validator("decontaminate", mode="before")
+    @classmethod
+    def _absolute_paths(cls, value: Any, info: ValidationInfo) -> Any:
+        base = (info.context or {}).get("base")
+        if base is None or not isinstance(value, list):
+            return value
+        return [str(Path(base, Path(path).expanduser())) if isinstance(path, str) else path for path in value]
+
     validation_share: Share = 0.05
     """Share of the documents held back to choose checkpoints and to evaluate."""
     test_share: Share = 0.0
@@ -117,18 +96,43 @@ class CorpusConfig(Section):
 
 
 class TokenizerConfig(Section):
-    """The byte-level BPE tokenizer."""
+    """The tokenizer: how text becomes numbers, and without loss back."""
 
     name: str = Field(default="", pattern=r"^(\w[\w.-]*)?$")
-    """Folder in the workspace. Default: <corpus>-<vocab_size>."""
+    """Folder in the workspace. Default: <corpus>-<vocab_size>, with the kind between when it is not plain BPE."""
+    kind: Literal["bpe", "unigram", "char", "byte"] = "bpe"
+    """How the tokens are found: byte pair encoding, a unigram model, one per character, one per byte."""
     vocab_size: int = Field(default=30_000, ge=257)
-    """Number of tokens, special tokens and the 256 bytes included."""
+    """Number of tokens, special tokens and the 256 bytes included; for char at most, for byte without meaning."""
+    superword_share: Share = 0.0
+    """Share of the vocabulary learnt across word boundaries (SuperBPE): 0.33 gives about a quarter fewer tokens."""
     pattern: Literal["o200k", "cl100k", "gpt2"] = "o200k"
-    """The regular expression that cuts text into words before BPE."""
+    """The regular expression that cuts text into words first."""
     min_frequency: int = Field(default=2, ge=1)
-    """A pair must occur this often to be merged."""
+    """A pair (bpe) or character (char) must occur this often to become a token."""
     max_bytes: int = Field(default=1_000_000_000, ge=1_000)
-    """Train on at most this much text, a seeded sample of whole documents."""
+    """Train on at most this much text: a seeded sample of documents, each source in its proportion."""
+    seed: int = 1
+    """Another seed, other documents in the sample."""
+    pad_token: bool = False
+    """Add a token <|pad|>; Chapbook itself needs none."""
+    special_tokens: list[Annotated[str, Field(pattern=r"^<\|\w+\|>$")]] = Field(default=[], validate_default=True)
+    """Further special tokens, written <|name|>: no pattern keeps that together, so no text can become one."""
+
+    @field_validator("superword_share")
+    @classmethod
+    def _only_bpe(cls, value: float, info: ValidationInfo) -> float:
+        if value and info.data.get("kind", "bpe") != "bpe":
+            raise ValueError("only the kind bpe has superwords")
+        return value
+
+    @field_validator("special_tokens")
+    @classmethod
+    def _leave_room(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        needed = 257 + bool(info.data.get("pad_token")) + len(value)
+        if info.data.get("kind") != "byte" and info.data.get("vocab_size", needed) < needed:
+            raise ValueError(f"with the 256 bytes these need a vocab_size of at least {needed:,}")
+        return value
 
 
 class PretokenizeConfig(Section):
@@ -138,6 +142,8 @@ class PretokenizeConfig(Section):
     """Folder in the workspace. Default: <tokenizer>-<max_length>."""
     max_length: int = Field(default=512, ge=8)
     """Tokens per block = context of the model."""
+    shard_tokens: int = Field(default=2**25, ge=1_000)
+    """Tokens per file. A build that was killed goes on after its last whole file, and holds one file in memory."""
 
 
 class EvaluationConfig(Section):
@@ -147,10 +153,18 @@ class EvaluationConfig(Section):
     """`best`, `latest`, a name such as checkpoint-500, or a path."""
     split: Literal["validation", "test"] = "validation"
     """The split that is measured."""
+    mode: Literal["quick", "comprehensive"] = "quick"
+    """quick: passages of the split and what takes seconds; comprehensive: everything."""
     max_documents: int = Field(default=0, ge=0)
-    """Measure at most this many documents of the split; 0: all."""
+    """Measure at most this many documents of the split, taken evenly; 0: all."""
     batch_size: int = Field(default=8, ge=1)
     """Windows per forward pass."""
+    resamples: int = Field(default=2_000, ge=1_000)
+    """Draws of the bootstrap behind each confidence interval."""
+    floor_bytes: int = Field(default=10_000_000, ge=100_000)
+    """Training text that n-gram models and compressors are given to compare with, at most (quick: 2 MB)."""
+    seed: int = Field(default=1, ge=0, lt=2**32)
+    """Same seed, same intervals and samples."""
 
 
 class GenerationConfig(Section):
@@ -190,6 +204,7 @@ class RunConfig(Section):
 
     name: str = Field(pattern=NAME_PATTERN)
     """Name of the run: the folder of its checkpoints, evaluations and exports."""
+    collect: CollectConfig = CollectConfig()
     corpus: CorpusConfig
     tokenizer: TokenizerConfig = TokenizerConfig()
     pretokenize: PretokenizeConfig = PretokenizeConfig()
@@ -203,8 +218,15 @@ class RunConfig(Section):
 
     def model_post_init(self, context: Any, /) -> None:
         """Name tokenizer and tokens after what they are made from when they have no name."""
-        self.tokenizer.name = self.tokenizer.name or f"{self.corpus.name}-{self.tokenizer.vocab_size}"
+        self.tokenizer.name = self.tokenizer.name or "-".join([self.corpus.name, *_traits(self.tokenizer)])
         self.pretokenize.name = self.pretokenize.name or f"{self.tokenizer.name}-{self.pretokenize.max_length}"
+
+
+def _traits(tokenizer: TokenizerConfig) -> list[str]:
+    if tokenizer.kind == "byte":
+        return ["byte"]
+    kind = "superbpe" if tokenizer.superword_share else tokenizer.kind
+    return [*([] if kind == "bpe" else [kind]), str(tokenizer.vocab_size)]
 
 
 class _Loader(yaml.SafeLoader):
@@ -267,17 +289,45 @@ def _first_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a config file. Raises UsageError naming file, line and what is wrong."""
-    if not path.is_file():
-        raise UsageError(f"There is no config file {path}. Those that come with Chapbook are in configs/.")
+def _load_yaml(path: Path) -> Any:
     try:
-        content = yaml.load(path.read_text("utf-8"), _Loader)
+        return yaml.load(path.read_text("utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not a YAML file: {_first_line(error)}") from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a config file, files of sources that it names read in.
+
+    Raises UsageError naming file, line and what is wrong.
+    """
+    if not path.is_file():
+        raise UsageError(f"There is no config file {path}. Those that come with Chapbook are in configs/.")
+    content = _load_yaml(path)
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no sections (corpus, tokenizer, …). Start from one of configs/.")
+    corpus = content.get("corpus")
+    if isinstance(corpus, dict):
+        sources = corpus.get("sources")
+        entries = [sources] if isinstance(sources, str) else sources
+        if isinstance(entries, list):
+            corpus["sources"] = [
+                source
+                for entry in entries
+                for source in (read_sources(path.absolute().parent / entry) if isinstance(entry, str) else [entry])
+            ]
     return content
+
+
+def read_sources(path: Path) -> list[SourceEntry]:
+    """The sources in a file of sources: a mapping whose only key `sources` holds the list. Raises UsageError."""
+    if not path.is_file():
+        raise UsageError(f"There is no file of sources {path} (named in corpus.sources).")
+    content = _load_yaml(path)
+    sources = content.get("sources") if isinstance(content, dict) and len(content) == 1 else None
+    if not isinstance(sources, list) or not all(isinstance(source, dict) for source in sources):
+        raise UsageError(f"{path} is no file of sources: it must hold the key `sources` alone, a list of sources.")
+    return [SourceEntry(source, path, number) for number, source in enumerate(sources)]
 
 
 def set_key(content: dict[str, Any], dotted: str, value: Any) -> None:
@@ -336,30 +386,45 @@ def check_config(
 
 def _describe(problem: Any, content: dict[str, Any]) -> str:
     """One line for a pydantic problem: key, value, what would work."""
-    # pydantic puts the tag of a discriminated union ("files") into the path; the file has no such key.
-    path = [part for part in problem["loc"] if part not in ("sample", "files")]
-    key = ".".join(str(part) for part in path)
+    location, kind = _without_tag(problem["loc"])
+    key = _written(location, content)
     value = problem["input"]
     if problem["type"] == "extra_forbidden":
-        known = _known_keys(problem["loc"][:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
+        known = _known_keys(location[:-1], kind)
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
         return f"{key}: there is no such key ({hint})"
     if problem["type"] == "missing":
         return f"{key}: is missing"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{key} = {value!r}: {message}"
+    # A whole section as the value says nothing that its key does not.
+    return f"{key}: {message}" if isinstance(value, dict) else f"{key} = {value!r}: {message}"
 
 
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+def _without_tag(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], str]:
+    """The location without the kind of a source, which pydantic puts behind its number, and that kind."""
+    if location[:2] == ("corpus", "sources") and len(location) > 3:
+        return location[:3] + location[4:], str(location[3])
+    return location, ""
+
+
+def _written(location: tuple[int | str, ...], content: dict[str, Any]) -> str:
+    """The key as one finds it: dotted, behind the file of sources if it stands there."""
+    if location[:2] == ("corpus", "sources") and len(location) > 2:
+        entry = content["corpus"]["sources"][location[2]]
+        if isinstance(entry, SourceEntry):
+            return f"{entry.file}: " + ".".join(map(str, ("sources", entry.number, *location[3:])))
+    return ".".join(map(str, location))
+
+
+def _known_keys(location: tuple[int | str, ...], kind: str) -> list[str]:
     section: Any = RunConfig
+    if kind:
+        section, location = KINDS[kind], location[3:]
     for part in location:
-        if part == "sources":
-            continue
-        if part in ("sample", "files"):
-            section = SampleSource if part == "sample" else FilesSource
-        elif isinstance(part, str):
-            section = section.model_fields[part].annotation
+        annotation = section.model_fields[part].annotation
+        # `Filters | None`: the section among the alternatives.
+        section = next((a for a in get_args(annotation) if hasattr(a, "model_fields")), annotation)
     return list(section.model_fields)
 
 

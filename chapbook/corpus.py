@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,6 +89,8 @@ class Document(Provenance):
     text: str
     true_bits: float | None = None
     """Information content in bits when the generator's probability of exactly this text is known."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """What cleaning measured of the text, by name, e.g. the share of known words."""
 
     def byte_count(self) -> int:
         """The length of the text in UTF-8 bytes."""
@@ -106,8 +108,8 @@ class Reject:
     sha256: str
     bytes: int
     """Size of the content as collected."""
-    excerpt: str
-    """The first characters of the text at the step that refused it, so that a person can judge."""
+    text: str
+    """The whole text as the refusing step saw it, so that a person can judge and nothing is lost."""
 
 
 Row = TypeVar("Row", RawDocument, Document, Reject)
@@ -123,9 +125,48 @@ def _schema(row_type: type) -> Any:
         "float | None": pa.float64(),
         "int": pa.int64(),
         "list[str]": pa.list_(pa.string()),
+        "dict[str, float]": pa.map_(pa.string(), pa.float64()),
     }
     columns = [(f.name, pa.large_string() if f.name == "text" else arrow[str(f.type)]) for f in fields(row_type)]
     return pa.schema(columns)
+
+
+class FileWriter:
+    """Writes rows to one Parquet file in bounded memory; `close` makes it whole."""
+
+    def __init__(self, path: Path, row_type: type) -> None:
+        import pyarrow.parquet as pq
+
+        self.schema = _schema(row_type)
+        self.bytes_written = 0
+        self._pending: list[dict[str, Any]] = []
+        self._pending_bytes = 0
+        self._writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+
+    def write(self, row: RawDocument | Document | Reject) -> None:
+        """Append one row."""
+        values = {name: getattr(row, name) for name in self.schema.names}
+        if measures := values.get("measures"):
+            # Sorted, so that equal measures are equal bytes whichever step came first.
+            values["measures"] = sorted(measures.items())
+        size = sum(len(v) for v in values.values() if isinstance(v, str | bytes))
+        self._pending.append(values)
+        self._pending_bytes += size
+        self.bytes_written += size
+        if self._pending_bytes >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._pending:
+            self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self.schema))
+        self._pending, self._pending_bytes = [], 0
+
+    def close(self) -> None:
+        """Write what is pending and the end of the file."""
+        self._flush()
+        self._writer.close()
 
 
 class ShardWriter:
@@ -138,68 +179,53 @@ class ShardWriter:
     def __init__(self, directory: Path, row_type: type) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.schema = _schema(row_type)
+        self.row_type = row_type
         self.rows_written = 0
-        self._pending: list[dict[str, Any]] = []
-        self._pending_bytes = 0
-        self._shard_bytes = 0
         self._shards = 0
-        self._writer: Any = None
+        self._writer: FileWriter | None = None
 
     def write(self, row: RawDocument | Document | Reject) -> None:
         """Append one row."""
-        values = {name: getattr(row, name) for name in self.schema.names}
-        self._pending.append(values)
-        self._pending_bytes += sum(len(v) for v in values.values() if isinstance(v, str | bytes))
-        self.rows_written += 1
-        if self._pending_bytes >= ROW_GROUP_BYTES:
-            self._flush()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if not self._pending:
-            return
         if self._writer is None:
-            path = self.directory / f"{self._shards:05d}.parquet"
-            self._writer = pq.ParquetWriter(path, self.schema, compression="zstd")
+            self._writer = FileWriter(self.directory / f"{self._shards:05d}.parquet", self.row_type)
             self._shards += 1
-        self._writer.write_table(pa.Table.from_pylist(self._pending, schema=self.schema))
-        self._shard_bytes += self._pending_bytes
-        self._pending, self._pending_bytes = [], 0
-        if self._shard_bytes >= SHARD_BYTES:
-            self._close_shard()
-
-    def _close_shard(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._writer, self._shard_bytes = None, 0
+        self._writer.write(row)
+        self.rows_written += 1
+        if self._writer.bytes_written >= SHARD_BYTES:
+            self.close()
 
     def close(self) -> None:
         """Write what is pending and close the last shard."""
-        self._flush()
-        self._close_shard()
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
 
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(self, exception: type[BaseException] | None, *details: object) -> None:
-        if exception is None:
-            self.close()
-        else:
-            self._close_shard()
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 def read_shards(directory: Path, row_type: type[Row]) -> Iterator[Row]:
     """Yield the rows of all shards of `directory` in the order they were written, in bounded memory."""
+    for path in sorted(directory.glob("*.parquet")):
+        yield from read_file(path, row_type)
+
+
+def read_file(path: Path, row_type: type[Row]) -> Iterator[Row]:
+    """Yield the rows of one Parquet file in order, in bounded memory."""
     import pyarrow.parquet as pq
 
-    for path in sorted(directory.glob("*.parquet")):
-        with pq.ParquetFile(path) as shard:
-            for batch in shard.iter_batches(batch_size=64):
-                for values in batch.to_pylist():
-                    yield row_type(**values)
+    with pq.ParquetFile(path) as shard:
+        yield from read_row_groups(shard, range(shard.metadata.num_row_groups), row_type)
+
+
+def read_row_groups(shard: Any, groups: Sequence[int], row_type: type[Row]) -> Iterator[Row]:
+    """Yield the rows of some row groups of an open `pyarrow.parquet.ParquetFile`, in order."""
+    for batch in shard.iter_batches(batch_size=64, row_groups=list(groups)):
+        for values in batch.to_pylist(maps_as_pydicts="strict"):
+            yield row_type(**values)
 
 
 def read_texts(corpus: Path, split: str) -> Iterator[str]:

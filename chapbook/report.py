@@ -16,7 +16,8 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1
 td, th { border-bottom: 1px solid var(--line); padding: .25rem .75rem; text-align: right; font-weight: normal; }
 td:first-child, th:first-child { text-align: left; }
 blockquote { border-left: 3px solid var(--accent); margin: 1rem 0; padding: 0 1rem; white-space: pre-wrap; }
-.tokens code, .cuts code { border: 1px solid var(--line); border-radius: 3px; padding: 0 .2em; overflow-wrap: anywhere; }
+.tokens code, .cuts code { border: 1px solid var(--line); border-radius: 3px; padding: 0 .2em; }
+.tokens code { overflow-wrap: anywhere; }
 .tokens { margin: 0; line-height: 1.9; } .cuts td:last-child, .cuts th:last-child { text-align: left; }
 svg { width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 12px; }
 """

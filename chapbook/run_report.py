@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chapbook import artifact, checkpoint
 from chapbook.config import RunConfig
 from chapbook.report import html_page, html_quote, html_table, svg_curves
+from chapbook.tokens import find_tokens
 from chapbook.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def write_report(config: RunConfig, workspace: Workspace) -> Path:
     """Write `runs/<run>/report.html` from what exists of the run; returns its path."""
     parts = [
         _corpus(artifact.read_manifest(workspace.corpus(config.corpus.name))),
-        _tokens(artifact.read_manifest(workspace.pretokenized(config.pretokenize.name))),
+        _tokens(find_tokens(config, workspace)),
         _training(workspace.logs(config.name) / "metrics.jsonl"),
     ]
     newest = checkpoint.newest(workspace.checkpoints(config.name))
@@ -48,7 +49,8 @@ def _corpus(manifest: artifact.Manifest | None) -> str:
     return html_table("Corpus", ("", "documents", "bytes"), rows)
 
 
-def _tokens(manifest: artifact.Manifest | None) -> str:
+def _tokens(directory: Path | None) -> str:
+    manifest = artifact.read_manifest(directory) if directory is not None else None
     if manifest is None:
         return ""
     rows = [

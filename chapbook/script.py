@@ -25,6 +25,8 @@ from chapbook.workspace import Workspace
 
 # The short flags that the guides use, and the key each one sets.
 SHORT_FLAGS = {
+    "--vocab_size": "tokenizer.vocab_size",
+    "--max_bytes": "tokenizer.max_bytes",
     "--batch_size": "training.per_device_train_batch_size",
     "--learning_rate": "training.learning_rate",
     "--max_steps": "training.max_steps",

@@ -21,6 +21,10 @@ class Workspace:
         named = os.environ.get("CHAPBOOK_WORKSPACE")
         return cls(Path(named).absolute() if named else ROOT / "workspace")
 
+    def downloads(self) -> Path:
+        """What collect.py has fetched, kept so that it is fetched once; no artifact, may be deleted."""
+        return self.root / "downloads"
+
     def raw(self, corpus: str) -> Path:
         """Raw documents, made by collect.py."""
         return self.root / "raw" / corpus

@@ -1,29 +1,37 @@
 """The steps that make clean text of raw documents: one file per step, `STEPS` names them.
 
-A step's maker gets the settings and returns the step. All steps but `duplicates` look at one document alone.
+A step's maker gets the settings and returns the step. Steps look at one document alone and may run in any process;
+what looks at the whole corpus comes after them (`duplicates.py`, `mixture.py` in the folder above).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cleaning import characters, decode, duplicates, extract, furniture, gutenberg, language, layout, length
+from cleaning import characters, decode, decontaminate, extract, front_matter, furniture, gutenberg, language, layout, length, markdown, misreadings, notes, punctuation, scan
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-__all__ = ["DEFAULT_ORDER", "STEPS", "CleaningSettings", "Draft", "Rejected", "Step"]
+__all__ = ["DEFAULT_ORDER", "DUPLICATES", "STEPS", "CleaningSettings", "Draft", "Rejected", "Step"]
 
 STEPS: dict[str, Callable[[CleaningSettings], Step]] = {
     "decode": decode.make,
     "extract": extract.make,
     "gutenberg": gutenberg.make,
+    "markdown": markdown.make,
     "characters": characters.make,
+    "notes": notes.make,
+    "scan": scan.make,
     "furniture": furniture.make,
     "layout": layout.make,
+    "front_matter": front_matter.make,
+    "misreadings": misreadings.make,
+    "punctuation": punctuation.make,
     "language": language.make,
     "length": length.make,
-    "duplicates": duplicates.make,
+    "decontaminate": decontaminate.make,
 }
 
-# `duplicates` remembers the documents before: all must pass through one instance, in order.
-# Lines must be whole before language and length are judged, and duplicates compare what is left of everything.
-DEFAULT_ORDER: list[str] = list(STEPS)
+# Lines must be whole before language and length are judged. Decontamination runs when there is something to look for.
+DEFAULT_ORDER: list[str] = [name for name in STEPS if name != "decontaminate"]
+# The search over all documents (`duplicates.py` in the folder above); named like a step, it comes after all steps.
+DUPLICATES = "duplicates"

@@ -7,6 +7,7 @@ The mojibake tables and the rule "per word, and only when the result is all lett
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from collections import Counter
 
@@ -27,6 +28,10 @@ _SUSPICIOUS = re.compile(
     "[^\x00-\x7f‘’“”–—…·£§°«»][^\x00-\x7f‘’“”]|[‘’“”–—…·£§°«»][^\x00-\x7f‘’“”–—…·£§°«»]|[ÃÂâĂ][ ‘’“”]"
     "|[\x80-\x9f\ufb00-\ufb06\uff00-\uffef\ud800-\udfff�]"
 )
+
+# Without a character beyond these, typographical ones and Western letters but Ã and Â, none of the above is there.
+_MAYBE_SUSPICIOUS = re.compile("[^‘’“”–—…·£§°«»àâäæçèéêëîïñôöùûüÀÄÆÇÈÉÊËÎÏÔÖÙÛÜœŒ]")
+_PLAIN = (string.printable.replace("\x0b", "").replace("\x0c", "")).encode("ascii")
 
 _WORD = re.compile(r"[^\W\d_]+")
 # What é è ô à ö ñ of Windows-1252 become when read as Mac Central European, and hardly any Western name holds.
@@ -64,16 +69,27 @@ def make(settings: CleaningSettings) -> Step:
 
     def step(draft: Draft) -> None:
         text = draft.text
-        if not text.isascii():
+        odd = odd_characters(text)
+        if odd and not odd.isascii():
             for separator, replacement in _LINE_BREAKS.items():
                 text = text.replace(separator, replacement)
-            text = repair_words("\n".join(map(fix, text.split("\n"))))
-            text = unicodedata.normalize("NFC", text)
-            text = _SPACES.sub(" ", _SOFT_HYPHEN_AT_LINE_END.sub("-", text))
-        text = _INVISIBLE.sub("", text)
+            if _MAYBE_SUSPICIOUS.search(odd):
+                text = "\n".join(map(fix, text.split("\n")))
+            text = unicodedata.normalize("NFC", repair_words(text))
+            text = _SOFT_HYPHEN_AT_LINE_END.sub("-", text) if "\xad" in odd else text
+            text = _SPACES.sub(" ", text) if _SPACES.search(odd) else text
+            odd = odd_characters(text)
+        if _INVISIBLE.search(odd):
+            text = _INVISIBLE.sub("", text)
         draft.text = _ITALICS.sub(r"\1", text) if "_" in text else text
 
     return step
+
+
+def odd_characters(text: str) -> str:
+    """All characters but the printable ones of ASCII, blanks and line ends, in order; 500 MB/s."""
+    # Looking through what is left, 1% of a novel, costs a hundredth of looking through the text.
+    return text.encode("utf-8").translate(None, _PLAIN).decode("utf-8")
 
 
 def repair_words(text: str) -> str:

@@ -20,6 +20,10 @@ class CleaningSettings(Protocol):
     def min_characters(self) -> int:
         """Shortest text that is kept, in characters."""
 
+    @property
+    def decontaminate(self) -> list[str]:
+        """Files of evaluation items; documents that hold one are refused."""
+
 
 class Rejected(Exception):
     """A step refuses a document. `reason` is one of few, so that it can be counted; `detail` is about this one."""
@@ -43,6 +47,10 @@ class Draft:
     - `wrapped`: as found on a page, lines cut to fit, known to be so (PDF)
     - `paragraphs`: one blank line between paragraphs, a line break only where one is meant
     """
+    scanned: bool = False
+    """The text was read from page images by an OCR program; `scan` finds out."""
+    measures: dict[str, float] = field(default_factory=dict)
+    """What steps measured of the text, by name; stored with the document."""
     title: str | None = field(init=False)
     author: str | None = field(init=False)
     date: str | None = field(init=False)

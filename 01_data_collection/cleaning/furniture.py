@@ -38,7 +38,8 @@ _DIVISIONS = frozenset(
     )
 )
 # Where an OCR page ends without furniture: two or more blank lines inside a sentence.
-_PAGE_GAP = re.compile(r"(?<=[A-Za-z,;-])[ \t]*\n(?:[ \t]*\n){2,}[ \t]*(?=[a-z])")
+_PAGE_GAP = re.compile(r"\n(?:[ \t]*\n){2,}[ \t]*(?=[a-z])")
+_BEFORE_PAGE_GAP = re.compile(r"[A-Za-z,;-][ \t]*$")
 
 
 @dataclass
@@ -60,9 +61,18 @@ def make(settings: CleaningSettings) -> Step:
             return
         shape = measure(draft.text)
         if shape.wrapped:
-            draft.text = _PAGE_GAP.sub("\n", strip_furniture(draft.text, shape.width, draft.title or ""))
+            draft.text = mend_pages(strip_furniture(draft.text, shape.width, draft.title or ""))
 
     return step
+
+
+def mend_pages(text: str) -> str:
+    """`text` without the blank lines that stand inside a sentence, two or more in a row."""
+
+    def mend(gap: re.Match[str]) -> str:
+        return "\n" if _BEFORE_PAGE_GAP.search(text, max(gap.start() - 20, 0), gap.start()) else gap[0]
+
+    return _PAGE_GAP.sub(mend, text)
 
 
 def strip_furniture(text: str, width: int, title: str = "") -> str:

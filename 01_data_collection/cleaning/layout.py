@@ -9,9 +9,11 @@ The rule for hyphens at line ends, per word:
 
 1. the form, joined or with hyphen, that the document itself uses elsewhere, by majority;
 2. with a capital after the hyphen, or `to-day`, `to-morrow`, `to-night`: with hyphen;
-3. neither form occurs: joined in documents where 3% or more of the lines end in a hyphen (OCR 10-16%, where 99% of
-   the decidable ones are joined), unless both halves are words of the document and neither is a mere prefix or
-   suffix; else with hyphen (e-texts 0-2.2%, where of the decidable ones 93% keep it).
+3. neither form occurs, in a document where 3% or more of the lines end in a hyphen (OCR 10-16%, where 99% of the
+   decidable ones are joined): joined, unless both halves are words, of the document and of English, neither is a mere
+   prefix or suffix, and English does not know the joined word;
+4. neither form occurs, in an e-text (0-2.2% of the lines, where of the decidable ones 93% keep the hyphen): with hyphen,
+   unless English knows the joined word and not both halves.
 """
 
 from __future__ import annotations
@@ -19,22 +21,30 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from cleaning.draft import CleaningSettings, Draft, Step
+from cleaning.lexicon import COMMON, is_word
 
 # The widest hard-wrapped file seen is 108 characters wide; paragraphs on one line have a median of 85 and more.
 MAX_WIDTH = 120
 # Widths change inside a file (Ford_Soldier: 56, 77 and 106), so they are measured per this many lines.
 CHUNK_LINES = 64
+# A novel of 20,000 lines has 312 such stretches; the shape of a file shows in fewer.
+SAMPLED_CHUNKS = 50
 # See the rule above; the lowest OCR file has 9.6%, the highest e-text 2.2%.
 TYPESET_SHARE = 0.03
+# In running words per word: `parlourmaid` is in the list of English words too, 40 times in a thousand million.
+LEXICON_SHARE = 1e-7
 # A paragraph shorter than this, in characters, may be a heading or a verse, which no sentence end need close.
 MIN_SENTENCE = 40
 
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-_DIVIDED = re.compile(r"[^\W\d_]+-[ \t]*\n\s*[^\W\d_]+")
+_DIVIDED = re.compile(r"-[ \t]*\n\s*")
+# A letter of no European language: the halves of a divided word become one that nobody asks for.
+_GLUE = "ǂ"
 _LAST_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*-$")
 _FIRST_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # How a line can end that ends a paragraph.
@@ -43,14 +53,8 @@ _PREFIX = re.compile(r"ac|ad|be|com|con|de|dis|em|en|ex|im|in|mis|per|pre|pro|re
 _SUFFIX = re.compile(r"able|ance|ed|ence|eth|er|est|ful|fully|fulness|ing|less|ly|ment|ness|ous|ship|sion|tion|ties|ty")
 _HEADING = re.compile(r"(?:chapter|book|volume|part|act|scene|letter|canto)\s+(?:[ivxlcdm]+|\d+)\.?$", re.IGNORECASE)
 
-_SPACES = re.compile(r"[ \t]+")
-_SPACE_AT_LINE_ENDS = re.compile(r" ?\n ?")
+_SPACES = re.compile(r"  +")
 _BLANK_LINES = re.compile(r"\n{3,}")
-# Not inside ` . . . `.
-_SPACE_BEFORE_MARK = re.compile(
-    r"(?<=[^\s,;:!?]) +(?=[,;:!?](?![^\s\"'”’)\]—–-]))|(?<=[^\s.,;:!?]) +(?=\.(?! ?\.)(?=[\s\"'”’)\]]|$))"
-)
-_MARK = re.compile(r"[,;:!?]")
 
 
 @dataclass(frozen=True)
@@ -72,17 +76,12 @@ def make(settings: CleaningSettings) -> Step:
 
     def step(draft: Draft) -> None:
         text = draft.text
-        close_up = draft.raw.format == "xml"
         if draft.layout != "paragraphs":
             shape = measure(text)
             if draft.layout == "wrapped":
                 shape = replace(shape, wrapped=True, spaced=False)
-            close_up = close_up or shape.typeset
             text = unwrap(text, shape) if shape.wrapped else one_line_per_paragraph(text, shape)
-        text = tidy(text)
-        if close_up or has_french_spacing(text):
-            text = _SPACE_BEFORE_MARK.sub("", text)
-        draft.text = text
+        draft.text = tidy(text)
         draft.layout = "paragraphs"
 
     return step
@@ -90,29 +89,28 @@ def make(settings: CleaningSettings) -> Step:
 
 def tidy(text: str) -> str:
     """Single blanks, none at line ends, exactly one blank line between paragraphs, nothing around the text."""
-    return _BLANK_LINES.sub("\n\n", _SPACE_AT_LINE_ENDS.sub("\n", _SPACES.sub(" ", text))).strip()
-
-
-def has_french_spacing(text: str) -> bool:
-    """Whether a fifth of the marks `, ; : ! ?` stand after a blank, as in texts taken from OCR or mark-up."""
-    # The first 100,000 characters tell as well as all.
-    sample = text[:100_000]
-    loose = sum(sample.count(" " + mark) for mark in ",;:!?")
-    return loose >= 5 and loose * 5 >= len(_MARK.findall(sample))
+    # Each pass only where there is something to do, and none that matches every blank of the text.
+    text = text.replace("\t", " ") if "\t" in text else text
+    if "  " in text:
+        text = _SPACES.sub(" ", text)
+    text = text.replace(" \n", "\n").replace("\n ", "\n")
+    return (_BLANK_LINES.sub("\n\n", text) if "\n\n\n" in text else text).strip()
 
 
 def measure(text: str) -> Shape:
-    """Measure the layout of a text; 20,000 lines take 15 ms."""
-    lines = [line.strip() for line in text.split("\n")]
-    full = [line for line in lines if line]
-    if len(full) < 2:
-        return Shape(False, False, False, len(full[0]) if full else 0)
-    width = percentile_90([len(line) for line in full])
-    blank = len(lines) - len(full)
-    pairs = cut = lower = hyphens = 0
-    for start in range(0, len(lines), CHUNK_LINES):
-        chunk = lines[start : start + CHUNK_LINES + 1]
-        local = percentile_90([len(line) for line in chunk if line])
+    """Measure the layout of a text, by all lines of a short one and by SAMPLED_CHUNKS stretches of a long one."""
+    lines = text.split("\n")
+    starts = range(0, len(lines), CHUNK_LINES)
+    step = max(1, len(starts) // SAMPLED_CHUNKS)
+    lengths: list[int] = []
+    seen = pairs = cut = lower = hyphens = 0
+    for start in starts[::step]:
+        # One line more than is counted, so that no pair of neighbours is left out.
+        chunk = list(map(str.strip, lines[start : start + CHUNK_LINES + 1]))
+        local_lengths = [len(line) for line in chunk[:CHUNK_LINES] if line]
+        lengths += local_lengths
+        seen += min(len(chunk), CHUNK_LINES)
+        local = percentile_90(local_lengths)
         for line, following in itertools.pairwise(chunk):
             if not line or not following:
                 continue
@@ -121,9 +119,12 @@ def measure(text: str) -> Shape:
             cut += len(line) + 1 + len(following.split(" ", 1)[0]) > 0.85 * local
             lower += following[0].islower()
             hyphens += line[-1] == "-" and line[-2:-1].isalpha()
+    if len(lengths) < 2:
+        return Shape(False, False, False, max(lengths, default=0))
+    width = percentile_90(lengths)
     wrapped = width <= MAX_WIDTH and pairs > 0 and cut >= 0.5 * pairs and lower >= 0.35 * pairs
     # Fewer than one blank line in 50 (a chapter's end, say) separates no paragraphs.
-    return Shape(wrapped, blank >= 0.02 * len(full), hyphens >= TYPESET_SHARE * len(full), width)
+    return Shape(wrapped, seen - len(lengths) >= 0.02 * len(lengths), hyphens >= TYPESET_SHARE * len(lengths), width)
 
 
 def percentile_90(lengths: list[int]) -> int:
@@ -135,31 +136,33 @@ def unwrap(text: str, shape: Shape) -> str:
     """Paragraphs, one per line, from lines that were cut to fit; verse keeps its lines."""
     joiner = _Joiner(text, shape)
     paragraphs: list[str] = []
-    for block, local in _blocks(text, paragraphs_inside=not shape.spaced):
+    for block, indented, local in _blocks(text, paragraphs_inside=not shape.spaced):
         # Where all lines are short, as in a list of contents, they are not cut at the shortest width.
         width = local if local >= 0.6 * shape.width else shape.width
-        if _is_verse(block, width):
-            joined = ["\n".join(line.strip() for line in block)]
+        if _is_verse(block, indented, width):
+            paragraphs.append("\n".join(block))
         else:
-            joined = joiner.join([line.strip() for line in block], width, paragraphs_inside=not shape.spaced)
-        paragraphs += joined
+            paragraphs += joiner.join(block, width, paragraphs_inside=not shape.spaced)
     return "\n\n".join(joiner.mend(paragraphs))
 
 
 def one_line_per_paragraph(text: str, shape: Shape) -> str:
     """Paragraphs from a text whose lines were not cut: every line is one, but for verse and lists of short lines."""
     # With blank lines all over, neighbouring short lines are meant as lines of one paragraph.
-    blanks = text.count("\n\n")
+    blanks_are_usual = text.count("\n\n") * 3 > text.count("\n")
     paragraphs: list[str] = []
-    for block, _ in _blocks(text):
+    for block, _, _ in _blocks(text):
+        if len(block) == 1:
+            paragraphs += block
+            continue
         run: list[str] = []
-        for line in [*(line.strip() for line in block), None]:
+        for line in [*block, None]:
             if line is not None and len(line) < 80:
                 run.append(line)
                 continue
             if run:
                 ends = sum(short.endswith(SENTENCE_END) for short in run)
-                verse = len(run) > 1 and (ends * 2 < len(run) or blanks * 3 > text.count("\n"))
+                verse = len(run) > 1 and (ends * 2 < len(run) or blanks_are_usual)
                 paragraphs += ["\n".join(run)] if verse else run
                 run = []
             if line is not None:
@@ -167,42 +170,49 @@ def one_line_per_paragraph(text: str, shape: Shape) -> str:
     return "\n\n".join(_Joiner(text, shape).mend(paragraphs))
 
 
-def _blocks(text: str, paragraphs_inside: bool = False) -> list[tuple[list[str], int]]:
-    """Runs of lines that are not blank, each with the width of lines thereabouts.
+def _blocks(text: str, paragraphs_inside: bool = False) -> Iterator[tuple[list[str], bool, int]]:
+    """Runs of lines that are not blank, stripped; whether all are indented; the width of lines thereabouts.
 
     With `paragraphs_inside`, for texts without blank lines, a run also ends where a paragraph does, once it is long.
     """
-    blocks: list[tuple[list[str], int]] = []
     lines = text.split("\n")
+    stripped = list(map(str.strip, lines))
     widths = [
-        percentile_90([len(line.strip()) for line in lines[start : start + CHUNK_LINES] if line.strip()])
+        percentile_90(list(filter(None, map(len, stripped[start : start + CHUNK_LINES]))))
         for start in range(0, len(lines), CHUNK_LINES)
     ]
-    block: list[str] = []
-    for number, line in enumerate([*lines, ""]):
-        width = widths[max(number - 1, 0) // CHUNK_LINES]
-        if line and not line.isspace():
-            if paragraphs_inside and len(block) >= CHUNK_LINES and not _starts_lower(line.strip()):
-                last = block[-1].strip()
-                if _ends_paragraph(last, len(last) + 1 + len(line.split(maxsplit=1)[0]), width):
-                    blocks.append((block, width))
-                    block = []
-            block.append(line)
-        elif block:
-            blocks.append((block, width))
-            block = []
-    return blocks
+    end = 0
+    for filled, run in itertools.groupby(stripped, bool):
+        start, end = end, end + len(list(run))
+        if not filled:
+            continue
+        first = start
+        while paragraphs_inside and end - start > CHUNK_LINES:
+            cut = next(
+                (at for at in range(start + CHUNK_LINES, end) if _is_cut(stripped[at - 1], stripped[at], widths, at)), end
+            )
+            yield stripped[start:cut], False, widths[(cut - 1) // CHUNK_LINES]
+            start = cut
+        if start < end:
+            indented = first == start and all(line[0] in " \t" for line in lines[start:end])
+            yield stripped[start:end], indented, widths[(end - 1) // CHUNK_LINES]
 
 
-def _is_verse(block: list[str], width: int) -> bool:
+def _is_cut(line: str, following: str, widths: list[int], number: int) -> bool:
+    if _starts_lower(following):
+        return False
+    width = widths[(number - 1) // CHUNK_LINES]
+    return _ends_paragraph(line, len(line) + 1 + len(following.split(maxsplit=1)[0]), width)
+
+
+def _is_verse(block: list[str], indented: bool, width: int) -> bool:
     """Short lines that begin with capitals, or are all indented: verse, a list, a title page."""
     if len(block) < 2:
         return False
-    longest = max(len(line.strip()) for line in block[:-1])
+    longest = max(map(len, block[:-1]))
     if longest >= 0.85 * width:
         return False
-    indented = all(line[0] in " \t" for line in block)
-    capitals = sum(not _starts_lower(line.strip()) for line in block[1:])
+    capitals = sum(not _starts_lower(line) for line in block[1:])
     return (indented and longest < 0.75 * width) or capitals >= 0.8 * (len(block) - 1)
 
 
@@ -228,10 +238,21 @@ class _Joiner:
     def words(self) -> Counter[str]:
         """How often each word occurs in the document, in lower case; hyphenated words are one."""
         # Counting takes 25 ms per MB: only when a line ends in a hyphen. What is divided there is no word.
-        return Counter(_WORD.findall(_DIVIDED.sub(" ", self.text.lower())))
+        return Counter(_WORD.findall(_DIVIDED.sub(_GLUE, self.text.lower())))
 
     def join(self, lines: list[str], width: int, paragraphs_inside: bool) -> list[str]:
         """One paragraph per element. With `paragraphs_inside`, a line that ends early can be the last of one."""
+        if len(lines) == 1:
+            return lines
+        joined = "\n".join(lines)
+        # Nearly every paragraph of a text with blank lines: nothing divided, no line so short that it may be meant.
+        if (
+            not paragraphs_inside
+            and min(map(len, lines[:-1])) > 0.6 * width - 2
+            and "-\n" not in joined
+            and "—\n" not in joined
+        ):
+            return [joined.replace("\n", " ")]
         paragraphs: list[str] = []
         pieces = [lines[0]]
         for line, following in itertools.pairwise(lines):
@@ -288,9 +309,11 @@ class _Joiner:
             return joined > hyphenated
         if second[0].isupper() or (low_first == "to" and low_second in ("day", "morrow", "night")):
             return False
+        is_one_word = is_word(low_first + low_second, LEXICON_SHARE)
         if not self.shape.typeset:
-            return False
+            return is_one_word and not (is_word(low_first, COMMON) and is_word(low_second, COMMON))
         # `clear-ed` and `un-like` are whole words cut, though `clear`, `ed` (another cut) and `like` are words too.
-        if _PREFIX.fullmatch(low_first) or _SUFFIX.fullmatch(low_second):
+        if is_one_word or _PREFIX.fullmatch(low_first) or _SUFFIX.fullmatch(low_second):
             return True
-        return not (self.words[low_first] and self.words[low_second])
+        halves = (low_first, low_second)
+        return not all(self.words[half] and is_word(half, COMMON) for half in halves)

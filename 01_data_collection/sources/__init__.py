@@ -1,4 +1,8 @@
-"""Where documents come from: one module per kind of source, each with `identity(source)` and `documents(source)`."""
+"""Where documents come from: one module per kind of source.
+
+Each has `identity(source)`, what shapes its documents as JSON-able values, and `documents(source)`, which yields
+them. Kinds that may go online (`OnlineSource`) take the HTTP client as well: `documents(source, http)`.
+"""
 
 from __future__ import annotations
 
@@ -13,3 +17,5 @@ class Failed:
     """Which one: the id it would have had."""
     reason: str
     """Why, in words that can be counted before the first colon, e.g. `not a text format: .jpg`."""
+    url: str | None = None
+    """Where it would have come from."""

@@ -40,7 +40,8 @@ FORMATS = {
 }
 
 # Reasons for items that are no text whatever happens to the disk.
-_NEVER_TEXT = ("not a text format", "hidden")
+_OTHER_FORMAT = "not a text format"
+_NEVER_TEXT = (_OTHER_FORMAT, "hidden")
 _YEAR_AT_END = re.compile(r"_(1[0-9]{3}|20[0-2][0-9])$")
 
 
@@ -57,7 +58,7 @@ class FilesSource(Protocol):
 
 
 @dataclass
-class _Item:
+class File:
     """A file, or one member of a zip, that was found below one of the paths."""
 
     file: Path
@@ -67,7 +68,7 @@ class _Item:
     """The names of the folders above, nearest last; they tell items of equal relative name apart."""
     member: zipfile.ZipInfo | None = None
     problem: str | None = None
-    """Why it cannot be read, when listing alone shows it."""
+    """Why it is not read, when listing alone shows it."""
     id: str = ""
 
 
@@ -76,18 +77,22 @@ def identity(source: FilesSource) -> dict[str, Any]:
 
     Reads every file once. Raises UsageError when a path does not exist.
     """
+    constants = {name: getattr(source, name) for name in ("title", "author", "date", "language", "licence")}
+    return content_identity(find(source.paths, source.name)) | constants
+
+
+def content_identity(found: list[File], *, everything: bool = False) -> dict[str, Any]:
+    """The number of readable files and one hash over their names and contents. Reads every file once."""
     digest = hashlib.sha256()
     count = 0
-    for item in documents(source):
-        if isinstance(item, Failed):
-            # A file that could not be read today and can tomorrow changes the corpus; one that is no text never does.
-            if not item.reason.startswith(_NEVER_TEXT):
-                digest.update(f"{item.item}\0failed\n".encode())
-        else:
+    for file, content in read(found, everything=everything):
+        if isinstance(content, bytes):
             count += 1
-            digest.update(f"{item.id}\0{item.sha256}\n".encode())
-    constants = {name: getattr(source, name) for name in ("title", "author", "date", "language", "licence")}
-    return {"documents": count, "sha256": digest.hexdigest(), **constants}
+            digest.update(f"{file.id}\0{content_hash(content)}\n".encode())
+        # A file that could not be read today and can tomorrow changes the corpus; one that is no text never does.
+        elif not content.reason.startswith(_NEVER_TEXT):
+            digest.update(f"{file.id}\0failed\n".encode())
+    return {"documents": count, "sha256": digest.hexdigest()}
 
 
 def documents(source: FilesSource) -> Iterator[RawDocument | Failed]:
@@ -95,47 +100,59 @@ def documents(source: FilesSource) -> Iterator[RawDocument | Failed]:
 
     Raises UsageError when a path does not exist or a glob finds nothing.
     """
+    for file, content in read(find(source.paths, source.name)):
+        if isinstance(content, Failed):
+            yield content
+            continue
+        name = PurePosixPath(file.relative)
+        year = _YEAR_AT_END.search(name.stem)
+        yield RawDocument(
+            id=file.id,
+            source=source.name,
+            title=source.title,
+            author=source.author,
+            date=source.date or (year[1] if year else None),
+            language=source.language,
+            licence=source.licence,
+            sha256=content_hash(content),
+            content=content,
+            format=FORMATS[name.suffix.lower()],
+        )
+
+
+def read(found: list[File], *, everything: bool = False) -> Iterator[tuple[File, bytes | Failed]]:
+    """The content of each file, or why there is none. everything: also of files that are no text format."""
     open_zip: zipfile.ZipFile | None = None
     try:
-        for item in _find(source):
-            if item.problem is not None:
-                yield Failed(item.id, item.problem)
+        for file in found:
+            if file.problem is not None and not (everything and file.problem.startswith(_OTHER_FORMAT)):
+                yield file, Failed(file.id, file.problem)
                 continue
             try:
-                if item.member is None:
-                    content = _read_file(item.file)
+                if file.member is None:
+                    content = _read_file(file.file)
                 else:
-                    if open_zip is None or open_zip.filename != str(item.file):
+                    if open_zip is None or open_zip.filename != str(file.file):
                         if open_zip is not None:
                             open_zip.close()
-                        open_zip = zipfile.ZipFile(item.file)
-                    content = read_member(open_zip, item.member)
+                        open_zip = zipfile.ZipFile(file.file)
+                    content = read_member(open_zip, file.member)
             except RefusedMember as refusal:
-                yield Failed(item.id, str(refusal))
+                yield file, Failed(file.id, str(refusal))
                 continue
             except OSError as error:
-                yield Failed(item.id, f"unreadable: {error.strerror or error}")
+                yield file, Failed(file.id, f"unreadable: {error.strerror or error}")
                 continue
-            if not content:
-                yield Failed(item.id, "empty file")
-                continue
-            name = PurePosixPath(item.relative)
-            year = _YEAR_AT_END.search(name.stem)
-            yield RawDocument(
-                id=item.id,
-                source=source.name,
-                title=source.title,
-                author=source.author,
-                date=source.date or (year[1] if year else None),
-                language=source.language,
-                licence=source.licence,
-                sha256=content_hash(content),
-                content=content,
-                format=FORMATS[name.suffix.lower()],
-            )
+            yield file, content or Failed(file.id, "empty file")
     finally:
         if open_zip is not None:
             open_zip.close()
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file begins as a zip does."""
+    with path.open("rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
 def _read_file(path: Path) -> bytes:
@@ -146,21 +163,26 @@ def _read_file(path: Path) -> bytes:
         return file.read()
 
 
-def _find(source: FilesSource) -> list[_Item]:
-    """Everything below the source's paths, each with an id of its own, sorted by id."""
-    items: list[_Item] = []
+def find(paths: list[str], source_name: str) -> list[File]:
+    """Everything below the paths, each with an id of its own, sorted by id. Raises UsageError."""
+    items: list[File] = []
     visited: set[tuple[int, int]] = set()
-    for given in source.paths:
-        for path, root in _expand(given, source.name):
+    for given in paths:
+        for path, root in _expand(given, source_name):
             _collect(path, root, items, visited)
-    unique: dict[tuple[str, str], _Item] = {}
+    unique: dict[tuple[str, str], File] = {}
     for item in items:
         # A file that two paths lead to is one document.
         key = (os.path.realpath(item.file), f"{item.member.header_offset}" if item.member else item.problem or "")
         unique.setdefault(key, item)
-    items = list(unique.values())
-    _name(items, source.name)
-    return sorted(items, key=lambda item: item.id)
+    return _named(list(unique.values()), source_name)
+
+
+def find_in_zip(path: Path, name: str, source_name: str) -> list[File]:
+    """Every member of a zip that is called `name`, sorted by id."""
+    items: list[File] = []
+    _collect_zip(path, name, (), items)
+    return _named(items, source_name)
 
 
 def _expand(given: str, source_name: str) -> list[tuple[Path, Path]]:
@@ -181,13 +203,13 @@ def _expand(given: str, source_name: str) -> list[tuple[Path, Path]]:
     )
 
 
-def _collect(path: Path, root: Path, items: list[_Item], visited: set[tuple[int, int]]) -> None:
+def _collect(path: Path, root: Path, items: list[File], visited: set[tuple[int, int]]) -> None:
     """Append what `path` holds; each folder is entered once, so that loops of symbolic links end."""
     relative = _clean_name(os.path.relpath(path, root))
     parents = tuple(_clean_name(part) for part in root.resolve().parts)
 
     def add(problem: str | None = None) -> None:
-        items.append(_Item(path, relative, parents, problem=problem))
+        items.append(File(path, relative, parents, problem=problem))
 
     # What a person names is meant, even if hidden; what lies below it is not.
     if path != root and path.name.startswith("."):
@@ -211,17 +233,17 @@ def _collect(path: Path, root: Path, items: list[_Item], visited: set[tuple[int,
     elif suffix == ".zip":
         _collect_zip(path, relative, parents, items)
     elif suffix not in FORMATS:
-        add(f"not a text format: {suffix or 'no suffix'}")
+        add(f"{_OTHER_FORMAT}: {suffix or 'no suffix'}")
     else:
         add()
 
 
-def _collect_zip(path: Path, relative: str, parents: tuple[str, ...], items: list[_Item]) -> None:
+def _collect_zip(path: Path, relative: str, parents: tuple[str, ...], items: list[File]) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, UnicodeDecodeError) as error:
-        items.append(_Item(path, relative, parents, problem=f"broken zip: {error}"))
+        items.append(File(path, relative, parents, problem=f"broken zip: {error}"))
         return
     for member in members:
         if member.is_dir():
@@ -235,8 +257,8 @@ def _collect_zip(path: Path, relative: str, parents: tuple[str, ...], items: lis
         elif suffix == ".zip":
             problem = "zip inside a zip"
         elif suffix not in FORMATS:
-            problem = f"not a text format: {suffix or 'no suffix'}"
-        items.append(_Item(path, f"{relative}/{name}", parents, member, problem))
+            problem = f"{_OTHER_FORMAT}: {suffix or 'no suffix'}"
+        items.append(File(path, f"{relative}/{name}", parents, member, problem))
 
 
 def _clean_name(name: str) -> str:
@@ -245,8 +267,8 @@ def _clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", text).replace("\\", "/")
 
 
-def _name(items: list[_Item], source_name: str) -> None:
-    """Give each item its id: source and relative name, with as many parent folders as it takes to be unique."""
+def _named(items: list[File], source_name: str) -> list[File]:
+    """Give each item its id: source and relative name, with as many parent folders as it takes to be unique; sort."""
     pending = items
     for depth in range(1 + max((len(item.parents) for item in items), default=0)):
         for item in pending:
@@ -254,7 +276,8 @@ def _name(items: list[_Item], source_name: str) -> None:
         counts = Counter(item.id for item in items)
         pending = [item for item in items if counts[item.id] > 1]
         if not pending:
-            return
+            break
     # Only names that differ in a way that an id cannot show (a zip may hold one name twice) come here.
     for number, item in enumerate(sorted(pending, key=lambda item: item.member.header_offset if item.member else 0)):
         item.id = f"{item.id}~{number + 1}"
+    return sorted(items, key=lambda item: item.id)

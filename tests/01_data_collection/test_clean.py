@@ -36,7 +36,7 @@ def test_nothing_disappears(dirty: tuple[Run, dict[str, object]]) -> None:
     assert len(set(kept) | {reject.id for reject in rejected}) == counts["in"]
     assert sum(counts["reasons"].values()) == len(rejected)  # type: ignore[attr-defined]
     for reject in rejected:
-        assert reject.step and reject.reason and reject.excerpt
+        assert reject.step and reject.reason and reject.text
 
 
 def test_scored_against_the_truth(dirty: tuple[Run, dict[str, object]]) -> None:
@@ -192,5 +192,5 @@ def test_failures_are_kept_with_their_reason(tmp_path: Path) -> None:
     config = write_config(tmp_path / "tiny.yaml", corpus__sources=[{"kind": "files", "paths": "texts"}])
     run = Run(config, tmp_path / "workspace")
     assert result(run.script(COLLECT, "--json"))["failed"] == 1
-    lines = (run.workspace / "raw" / "tiny" / "failed.jsonl").read_text().splitlines()
+    lines = (run.workspace / "raw" / "tiny" / "items.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["reason"] == "empty file"
