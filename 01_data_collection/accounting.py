@@ -106,7 +106,7 @@ class Examples:
         del kept[EXAMPLES_PER_STEP:]
 
     def in_order(self, steps: Iterable[str]) -> list[dict[str, Any]]:
-        """All that are kept, step by step."""
+        """All that are kept, step by step; `order` is what chose them."""
         return [example for step in steps for example in self.chosen.get(step, [])]
 
 

@@ -29,7 +29,7 @@ from typing import Any
 
 from datatrove.executor.local import LocalPipelineExecutor
 
-from chapbook.errors import ChapbookError
+from chapbook.errors import ChapbookError, UsageError
 from chapbook.log import ProgressBar, log
 
 # A piece takes a core some seconds: short enough to lose little in a crash and to end together with the others, long
@@ -114,10 +114,13 @@ class PieceExecutor(LocalPipelineExecutor):
 
     def __init__(self, name: str, pipeline: list[Any], sizes: Sequence[int], directory: Path, workers: int) -> None:
         super().__init__(pipeline, tasks=len(sizes), workers=workers, logging_dir=str(directory))
-        self.name, self.sizes = name, sizes
+        self.name, self.sizes, self.marks = name, sizes, directory
 
     def run(self) -> None:
         """Run what is not finished. Raises ChapbookError naming the pieces that failed, after all others are done."""
+        self.marks.mkdir(parents=True, exist_ok=True)
+        for mark in self.marks.glob("*.begun"):
+            mark.unlink()
         pending = self.get_incomplete_ranks()
         if 0 < len(pending) < self.tasks:
             log.info("%s: %d of %d pieces are done already", self.name, self.tasks - len(pending), self.tasks)
@@ -137,12 +140,21 @@ class PieceExecutor(LocalPipelineExecutor):
             )
 
     def _run_in_processes(self, pending: list[int], workers: int, failures: dict[int, str], bar: ProgressBar) -> None:
-        if lost := self._pool(pending, workers, failures, bar):
-            # A process died and took the pool with it. Which piece killed it shows when each runs alone.
-            log.warning("%s: a process died; %d pieces run again, one by one", self.name, len(lost))
-            for rank in lost:
+        while pending:
+            pending = self._pool(pending, workers, failures, bar)
+            # A process died and took the pool with it. Which of the pieces under work killed it shows when each runs
+            # alone; those that had not begun go on together.
+            suspects = [rank for rank in pending if self._begun(rank).exists()]
+            if pending and not suspects:
+                raise ChapbookError(f"{self.name}: the processes end before they begin. Try --workers 1.")
+            for rank in suspects:
                 if self._pool([rank], 1, failures, bar):
                     failures[rank] = "its process was killed (out of memory?)"
+            pending = [rank for rank in pending if rank not in suspects]
+
+    def _begun(self, rank: int) -> Path:
+        """A mark that is there while a piece is under work."""
+        return self.marks / f"{rank:05d}.begun"
 
     def _pool(self, ranks: list[int], workers: int, failures: dict[int, str], bar: ProgressBar) -> list[int]:
         """Run pieces in processes; returns those that are not done because a process died."""
@@ -170,18 +182,22 @@ class PieceExecutor(LocalPipelineExecutor):
         bar.advance(self.sizes[rank])
 
     def run_piece(self, rank: int) -> Outcome:
-        """Run the pipeline on one piece, in this process."""
+        """Run the pipeline on one piece, in this process. Raises UsageError, which no other piece would escape."""
         collector = _Collector()
         executor = self._of_one_task()
+        self._begun(rank).touch()
         handlers, log.handlers = log.handlers, [collector]
         try:
             # datatrove's logger writes to what stderr is when a task starts; its log file in the work folder is enough.
             with contextlib.redirect_stderr(io.StringIO()):
                 executor._run_for_rank(rank)
+        except UsageError:
+            raise
         except Exception as error:
-            return Outcome(collector.messages, f"{type(error).__name__}: {error}")
+            return Outcome(collector.messages, " ".join(f"{type(error).__name__}: {error}".split()))
         finally:
             log.handlers = handlers
+            self._begun(rank).unlink(missing_ok=True)
         return Outcome(collector.messages, "")
 
     def _of_one_task(self) -> PieceExecutor:

@@ -79,7 +79,9 @@ def test_tokenizer(arguments: argparse.Namespace, config: RunConfig, workspace: 
     results["total"] = measured.total.figures()
     results["by_source"] = {name: tally.figures() for name, tally in sorted(measured.by_source.items())}
     results["by_decade"] = {name: tally.figures() for name, tally in sorted(measured.by_decade.items())}
-    results["vocabulary"] = _vocabulary(tokenizer, read_texts(corpus, "train"), arguments.train_bytes)
+    results["vocabulary"] = _vocabulary(
+        tokenizer, read_texts(corpus, "train"), min(arguments.train_bytes, splits["train"]["bytes"])
+    )
     contents = measures.token_bytes(tokenizer)
     for name, texts in (("numbers", measures.NUMBERS), ("white_space", measures.WHITE_SPACE)):
         results[name] = [(measures.visible(text.encode()), measures.cut(tokenizer, text, contents)) for text in texts]

@@ -89,9 +89,9 @@ def training_tokens(arguments: argparse.Namespace, config: RunConfig, workspace:
     In a distributed run the first rank tokenizes and the others wait, `training.ddp_timeout` seconds at most. Raises
     ArtifactError for tokens that do not fit, ChapbookError when the waiting took too long.
     """
+    recipe = training_recipe(arguments, config, workspace)
     if arguments.train_data is not None:
-        return _from_files(arguments, config, workspace)
-    recipe = token_recipe(config, workspace)
+        return _from_files(arguments, config, workspace, recipe)
     if arguments.use_pretokenized:
         found = pretokenize(config, workspace, "cache_only")
     elif not is_first_rank():
@@ -131,14 +131,14 @@ def _wait(config: RunConfig, workspace: Workspace, recipe: artifact.Recipe) -> P
     return found
 
 
-def _from_files(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> TrainingTokens:
-    recipe = training_recipe(arguments, config, workspace)
+def _from_files(
+    arguments: argparse.Namespace, config: RunConfig, workspace: Workspace, recipe: artifact.Recipe
+) -> TrainingTokens:
     directory = workspace.tokenizer(config.tokenizer.name)
     vocab_size = load_tokenizer(directory).get_vocab_size()
     max_length = config.pretokenize.max_length
     train = _open_npy(arguments.train_data, max_length, vocab_size)
     if arguments.val_data is None:
-        log.warning("without --val_data nothing is held back: training without evaluation")
         held_back = Blocks([], max_length, train.dtype)
     else:
         held_back = _open_npy(arguments.val_data, max_length, vocab_size)

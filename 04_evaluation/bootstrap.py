@@ -64,9 +64,7 @@ def describe(documents: int, resamples: int, seed: int, method: str = METHOD) ->
     return described
 
 
-def paired_difference(
-    first: Array, second: Array, sizes: Array, resamples: int, seed: int
-) -> dict[str, Any]:
+def paired_difference(first: Array, second: Array, sizes: Array, resamples: int, seed: int) -> dict[str, Any]:
     """first minus second of a rate sum(cost) / sum(size) over the same documents.
 
     first, second, sizes: (documents,). Returns the difference, its interval and the two-sided p-value: twice the

@@ -106,29 +106,31 @@ def _first_bytes(text: str, limit: int) -> str:
     return text.encode()[:limit].decode(errors="ignore")
 
 
-def measure(context: Context, scores: Sequence[DocumentScore], resamples: int) -> dict[str, Any]:
+def measure(context: Context, scores: Sequence[DocumentScore]) -> dict[str, Any]:
     """The table of figures for the documents that `scores` are about, in bits per byte.
 
     Each row: `name`, `bits_per_byte`, `trained_on` (bytes, 0: nothing) and for n-grams, whose cost is known by document,
     `model_minus_this` with the paired interval.
     """
-    settings = context.config.evaluation
-    texts = [document.text for document in context.documents]
-    held_back = "".join(texts).encode()
-    limit = QUICK_TRAINING_BYTES if context.quick else settings.floor_bytes
-    training, available, rows = [], 0, [_row("every byte equally likely", 8.0)]
+    held_back = "".join(document.text for document in context.documents).encode()
+    limit = QUICK_TRAINING_BYTES if context.quick else context.config.evaluation.floor_bytes
+    rows = [_row("every byte equally likely", 8.0)]
+    result: dict[str, Any] = {"bytes": len(held_back)}
+    seen = b""
     if context.corpus is not None:
         training, available = training_documents(context.corpus, limit)
-    seen = "".join(training).encode()
-    if seen:
-        rows += list(_trained(context, scores, training, seen, held_back, resamples))
+        seen = "".join(training).encode()
+        ids = list(encode_documents(context.tokenizer, training))
+        rows += list(_trained(context, scores, ids, seen, held_back))
+        result |= {
+            "training_bytes": available,
+            "training_bytes_used": len(seen),
+            "training_bytes_per_token": len(seen) / sum(map(len, ids)),
+        }
     rows += list(_compressed(held_back, seen, quick=context.quick))
     model = sum(score.nats for score in scores) / NATS_PER_BIT / len(held_back)
     rows.append(_row("this model", model))
-    return {
-        "bytes": len(held_back),
-        "training_bytes_used": len(seen),
-        "training_bytes": available,
+    return result | {
         "left_out": [c.name for c in COMPRESSORS if context.quick and not c.quick],
         "rows": sorted(rows, key=lambda row: -row["bits_per_byte"]),
     }
@@ -139,24 +141,19 @@ def _row(name: str, bits_per_byte: float, trained_on: int = 0) -> dict[str, Any]
 
 
 def _trained(
-    context: Context,
-    scores: Sequence[DocumentScore],
-    training: list[str],
-    seen: bytes,
-    held_back: bytes,
-    resamples: int,
+    context: Context, scores: Sequence[DocumentScore], training: list[list[int]], seen: bytes, held_back: bytes
 ) -> Iterator[dict[str, Any]]:
     # One is added to each of the 256 counts: a byte that was never seen must cost something finite.
     counts = np.bincount(np.frombuffer(seen, np.uint8), minlength=256) + 1
     costs = -np.log2(counts / counts.sum())
     yield _row("unigram of bytes", float(costs[np.frombuffer(held_back, np.uint8)].mean()), len(seen))
     vocabulary = context.tokenizer.get_vocab_size()
-    training_ids = list(encode_documents(context.tokenizer, training))
     ids = list(encode_documents(context.tokenizer, (document.text for document in context.documents)))
     sizes = np.array([score.bytes for score in scores], np.float64)
     model = np.array([score.nats for score in scores]) / NATS_PER_BIT
+    resamples = context.config.evaluation.resamples
     for order in (1, 5) if context.quick else (1, 2, 3, 5):
-        bits = KneserNey(training_ids, vocabulary, context.end_of_text, order).nats(ids) / NATS_PER_BIT
+        bits = KneserNey(training, vocabulary, context.end_of_text, order).nats(ids) / NATS_PER_BIT
         name = "unigram of tokens" if order == 1 else f"{order}-gram of tokens, Kneser-Ney"
         row = _row(name, float(bits.sum() / sizes.sum()), len(seen))
         if len(scores) > 1:

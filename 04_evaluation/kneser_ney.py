@@ -21,9 +21,7 @@ FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)
 class KneserNey:
     """An n-gram model over token ids 0 … vocabulary-1 whose documents start from nothing and end in `end_of_text`."""
 
-    def __init__(
-        self, documents: Iterable[Sequence[int]], vocabulary: int, end_of_text: int, order: int = 5
-    ) -> None:
+    def __init__(self, documents: Iterable[Sequence[int]], vocabulary: int, end_of_text: int, order: int = 5) -> None:
         self.vocabulary, self.end_of_text, self.order = vocabulary, end_of_text, order
         # The start of a document is a symbol of its own: it is seen, never predicted.
         self.start, self.base = vocabulary, vocabulary + 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import bootstrap
@@ -54,6 +54,10 @@ class DocumentScore:
     def bits_per_byte(self) -> float:
         """The model's cost of this document."""
         return self.nats / NATS_PER_BIT / self.bytes
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, with the figures that are read."""
+        return asdict(self) | {"bits_per_byte": self.bits_per_byte, "accuracy": self.correct / self.tokens}
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,8 @@ def confidence(scores: list[DocumentScore], resamples: int, seed: int) -> dict[s
     columns = np.array([[getattr(s, name) for name in names] for s in scores], np.float64)
     nats, tokens, size, words, correct, top5 = bootstrap.resampled_sums(columns, resamples, seed).T
     resampled = rates(nats, tokens, size, words) | {"accuracy": correct / tokens, "top5_accuracy": top5 / tokens}
-    return result | {name: bootstrap.interval(np.asarray(values)) for name, values in resampled.items()}
+    result |= {name: bootstrap.interval(np.asarray(values)) for name, values in resampled.items()}
+    return result | {"bits_per_byte_stderr": float(resampled["bits_per_byte"].std(ddof=1))}
 
 
 def by_group(scores: list[DocumentScore], group: Callable[[DocumentScore], str]) -> dict[str, dict[str, float | int]]:
@@ -261,3 +266,13 @@ def by_group(scores: list[DocumentScore], group: Callable[[DocumentScore], str])
     for score in scores:
         groups.setdefault(group(score), []).append(score)
     return {name: summarise(groups[name]) for name in sorted(groups)}
+
+
+def describe(scores: list[DocumentScore], resamples: int, seed: int) -> dict[str, Any]:
+    """The part of results.json about one text: in all, how sure, by source and by decade."""
+    return {
+        "total": summarise(scores),
+        "confidence": confidence(scores, resamples, seed),
+        "by_source": by_group(scores, lambda score: score.source),
+        "by_decade": by_group(scores, lambda score: score.decade),
+    }

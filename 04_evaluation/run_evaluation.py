@@ -1,141 +1,164 @@
-"""Measure a checkpoint of a run on held-back text.
+"""Measure a checkpoint of a run on text that it was not trained on.
 
     python 04_evaluation/run_evaluation.py --config configs/demo.yaml
+    python 04_evaluation/run_evaluation.py --config configs/demo.yaml --mode comprehensive --checkpoint latest
+    python 04_evaluation/run_evaluation.py --config configs/demo.yaml --checkpoint all
+    python 04_evaluation/run_evaluation.py --config configs/demo.yaml --mode dataset --data letters/
+    python 04_evaluation/run_evaluation.py --config A.yaml --mode compare --with B.yaml@best
 
-In: `checkpoints/<run>/` and `corpora/<corpus>/`. Out: `evaluations/<run>/checkpoint-N/` with `results.json`
-and `report.html`.
+In: `checkpoints/<run>/` and `corpora/<corpus>/`, or the files that --data names. Out: a folder in
+`evaluations/<run>/` with `results.json`, `report.html` and `report.md`. Checkpoints are read only: training may go on.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
-import json
-import math
 import sys
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from chapbook import artifact, checkpoint
+import compare
+import evaluation_report
+import measurement
+import over_time
+from measurement import Evaluation, Job
+
+from chapbook import checkpoint
 from chapbook.config import RunConfig
-from chapbook.corpus import Document, read_shards
-from chapbook.errors import ArtifactError, ChapbookError
-from chapbook.log import ProgressBar, log, table
-from chapbook.report import html_page, html_table
+from chapbook.errors import ArtifactError, UsageError
+from chapbook.log import log, table
 from chapbook.script import DEVICES, ScriptParser, run_script
 from chapbook.workspace import Workspace
 
-FORMAT_VERSION = 1
-RESULTS = "results.json"
-
-NAMES = {
-    "documents": ("documents", ",d"),
-    "bytes": ("bytes", ",d"),
-    "tokens": ("tokens", ",d"),
-    "bytes_per_token": ("bytes per token", ".3f"),
-    "loss": ("loss (nats per token)", ".4f"),
-    "perplexity": ("perplexity per token", ".2f"),
-    "accuracy": ("next token right", ".1%"),
-    "bits_per_byte": ("bits per byte", ".4f"),
-    "model_bits_per_byte_there": ("bits per byte where the truth is known", ".4f"),
-    "floor_bits_per_byte": ("the generator's own (no model can be better)", ".4f"),
-}
+MODES = ("quick", "comprehensive", "dataset", "compare")
 
 
-def evaluate(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:
+def run(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:
     """Measure and report; returns the results. Raises ArtifactError without checkpoint, corpus or split."""
-    settings = config.evaluation
-    found = checkpoint.find(workspace.checkpoints(config.name), arguments.checkpoint or settings.checkpoint)
-    corpus = workspace.corpus(config.corpus.name)
-    corpus_manifest = checkpoint.corpus_of(found, corpus)
-    if not corpus_manifest.counts["splits"][settings.split]["documents"]:
-        raise ArtifactError(
-            f"The {settings.split} split of {corpus} is empty. Set corpus.{settings.split}_share and clean again."
-        )
-    recipe = artifact.Recipe(
-        kind="evaluation",
-        format_version=FORMAT_VERSION,
-        config=settings.model_dump(exclude={"checkpoint", "batch_size"}),
-        inputs={"weights": found.weights_hash, "corpus": corpus_manifest.fingerprint},
+    mode = arguments.mode or config.evaluation.mode
+    wanted = arguments.checkpoint or config.evaluation.checkpoint
+    _check_usage(mode, wanted, arguments)
+    if wanted == "all":
+        return _over_time(mode, arguments, config, workspace)
+    job = _job(mode, _find(workspace.checkpoints(config.name), wanted), arguments, config, workspace)
+    if mode == "compare":
+        done = compare.compare(job, compare.other_side(arguments.other, config, workspace))
+        rows = [(side["name"], f"{side['total']['bits_per_byte']:.4f}") for side in done.results["sides"]]
+        difference = done.results["difference"]
+        rows += [
+            ("difference", f"{difference['difference']:+.4f}"),
+            ("p", f"{difference['p_value']:.4f}"),
+            ("verdict", done.results["verdict"]),
+        ]
+        return _report(done, "Compared", ("", "bits per byte"), rows)
+    done = measurement.evaluate(job)
+    _say(done)
+    return _report(
+        done,
+        f"Evaluated: {job.found.name} on {done.results['split']}",
+        ("", ""),
+        evaluation_report.summary_rows(done.results["total"]),
     )
 
-    def build(path: Path) -> dict[str, Any]:
-        results = _measure(found.path, corpus, config, arguments.device)
-        results = {
-            "schema": FORMAT_VERSION,
-            "run": config.name,
-            "checkpoint": found.name,
-            "step": found.step,
-            **results,
-        }
-        (path / RESULTS).write_text(json.dumps(results, indent=2) + "\n", "utf-8")
-        (path / "report.html").write_text(_page(results), "utf-8")
-        return {key: value for key, value in results.items() if isinstance(value, int | float | str)}
 
-    directory = workspace.evaluation(config.name, found.name)
-    manifest, reused = artifact.ensure(directory, recipe, build)
-    results: dict[str, Any] = json.loads((directory / RESULTS).read_text("utf-8"))
-    title = f"Evaluated{' (reused)' if reused else ''}: {found.name} on the {settings.split} split, {directory}"
-    log.info(table(title, ("", ""), _rows(results["total"])))
+def _check_usage(mode: str, wanted: str, arguments: argparse.Namespace) -> None:
+    if mode == "dataset" and arguments.data is None:
+        raise UsageError("--mode dataset needs --data FILE_OR_FOLDER: the text to measure on.")
+    if arguments.data is not None and mode not in ("dataset", "compare"):
+        raise UsageError("--data goes with --mode dataset or --mode compare.")
+    if mode == "compare" and arguments.other is None:
+        raise UsageError("--mode compare needs --with CONFIG.yaml, CONFIG.yaml@CHECKPOINT or @CHECKPOINT of this run.")
+    if arguments.other is not None and mode != "compare":
+        raise UsageError("--with goes with --mode compare.")
+    if mode == "compare" and wanted == "all":
+        raise UsageError("--mode compare takes one checkpoint; --checkpoint all shows them side by side by itself.")
+
+
+def _find(directory: Path, wanted: str) -> checkpoint.Checkpoint:
+    try:
+        return checkpoint.find(directory, wanted)
+    except FileNotFoundError as error:
+        # Training deletes old checkpoints while we look at them.
+        raise ArtifactError(f"{error.filename} was deleted while it was read. Start again.") from error
+
+
+def _job(
+    mode: str,
+    found: checkpoint.Checkpoint,
+    arguments: argparse.Namespace,
+    config: RunConfig,
+    workspace: Workspace,
+) -> Job:
+    from chapbook.generation import best_device
+
+    device = arguments.device or best_device()
+    return Job(found=found, config=config, workspace=workspace, mode=mode, device=device, data=arguments.data)
+
+
+def _over_time(mode: str, arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:
+    directory = workspace.checkpoints(config.name)
+    complete = [found for found in checkpoint.list_checkpoints(directory) if found.problem is None]
+    if not complete:
+        raise ArtifactError(f"There is no complete checkpoint in {directory}. {checkpoint.choices(directory)}")
+    done, missing = [], []
+    for found in complete:
+        log.info("%s", found.name)
+        try:
+            done.append(measurement.evaluate(_job(mode, found, arguments, config, workspace)))
+        except measurement.DeletedError as error:
+            log.warning("%s", error)
+            missing.append(found.name)
+    if not done:
+        raise ArtifactError(f"All checkpoints of {directory} were deleted while they were read. Start again.")
+    _say(done[-1])
+    job = _job(mode, complete[-1], arguments, config, workspace)
+    columns = ("checkpoint", "bits per byte", "from", "to")
+    rows = []
+    whole = over_time.write(job, done, missing)
+    for point in whole.results["checkpoints"]:
+        ends = [f"{end:.4f}" for end in point.get("interval", ())] or ["", ""]
+        rows.append((point["checkpoint"], f"{point['bits_per_byte']:.4f}", *ends))
+    return _report(whole, "Over time", columns, rows)
+
+
+def _say(done: Evaluation) -> None:
+    for sentence in done.results["measured"]["left_out"]:
+        log.info("%s", sentence)
+    for entry in done.results["advice"]:
+        log.info("%s: %s", entry["action"], entry["because"])
+
+
+def _report(done: Evaluation, title: str, columns: tuple[str, ...], rows: list[Any]) -> dict[str, Any]:
+    log.info(table(f"{title}{' (reused)' if done.reused else ''}, {done.directory}", columns, rows))
     return {
         "stage": "evaluate",
-        "path": str(directory),
-        "reused": reused,
-        "fingerprint": manifest.fingerprint,
-        **results,
+        "path": str(done.directory),
+        "reused": done.reused,
+        "fingerprint": done.fingerprint,
+        **done.results,
     }
-
-
-def _measure(path: Path, corpus: Path, config: RunConfig, device: str | None) -> dict[str, Any]:
-    from language_modelling import score_documents, summarise
-
-    from chapbook.generation import best_device
-    from chapbook.tokenizer import end_of_text_id, load_tokenizer
-
-    settings = config.evaluation
-    model = checkpoint.load_model(path, device or best_device())
-    tokenizer = load_tokenizer(path)
-    documents = list(itertools.islice(read_shards(corpus / settings.split, Document), settings.max_documents or None))
-    scores = []
-    with ProgressBar("evaluate", sum(document.byte_count() for document in documents), "B") as bar:
-        for score in score_documents(model, tokenizer, documents, end_of_text_id(tokenizer), settings.batch_size):
-            if not math.isfinite(score.nats):
-                raise ChapbookError(f"The loss on {score.id} is {score.nats}: the model in {path} is broken.")
-            scores.append(score)
-            bar.advance(score.bytes)
-    by_source = defaultdict(list)
-    for score in scores:
-        by_source[score.source].append(score)
-    return {
-        "split": settings.split,
-        "total": summarise(scores),
-        "by_source": {source: summarise(group) for source, group in by_source.items()},
-    }
-
-
-def _rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(label, format(summary[key], form)) for key, (label, form) in NAMES.items() if key in summary]
-
-
-def _page(results: dict[str, Any]) -> str:
-    parts = [html_table("", ("", "value"), _rows(results["total"]))]
-    rows = [(source, *(value for _, value in _rows(s))) for source, s in results["by_source"].items()]
-    columns = ("source", *(label for label, _ in _rows(results["total"])))
-    if all(len(row) == len(columns) for row in rows):
-        parts.append(html_table("By source", columns, rows))
-    title = f"{results['run']}: {results['checkpoint']} on the {results['split']} split"
-    return html_page(title, "\n".join(parts))
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit code."""
-    parser = ScriptParser("Measure a checkpoint of a run on held-back text.")
+    parser = ScriptParser("Measure a checkpoint of a run on text that it was not trained on.")
+    parser.add_argument("--mode", choices=MODES, help="default: evaluation.mode of the configuration (quick)")
     parser.add_argument(
-        "--checkpoint", metavar="NAME", help="best, latest, a name or a path (default: evaluation.checkpoint)"
+        "--checkpoint",
+        metavar="NAME",
+        help="best, latest, all, a name or a path (default: evaluation.checkpoint)",
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="PATH", help="text to measure on: .txt, .jsonl or a folder of such"
+    )
+    parser.add_argument(
+        "--with",
+        dest="other",
+        metavar="CONFIG[@NAME]",
+        help="what to compare with: another run's configuration, @NAME: another checkpoint",
     )
     parser.add_argument("--device", choices=DEVICES, help="default: the GPU when there is one")
-    return run_script(evaluate, parser, argv)
+    return run_script(run, parser, argv)
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def main() -> int:
     ]
     columns = ("MB", "seconds", "whole documents", "times faster", "peak MB", "whole documents")
     print(table("Training BPE, 30,000 tokens", columns, rows) + "\n")
-    rows = [
+    size_rows = [
         (
             row["name"],
             f"{row['vocab_size']:,}",
@@ -206,7 +206,7 @@ def main() -> int:
         )
         for row in sizes
     ]
-    print(table("On held-back text", ("tokenizer", "vocabulary", "bytes per token", "seconds", "peak MB"), rows))
+    print(table("On held-back text", ("tokenizer", "vocabulary", "bytes per token", "seconds", "peak MB"), size_rows))
     if arguments.json:
         document = {
             "benchmark": "tokenizer",

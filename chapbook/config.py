@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from chapbook.errors import ConfigError, UsageError
 from chapbook.section import Section, Share
@@ -36,6 +36,12 @@ class DuplicatesConfig(Section):
     """Paragraphs of at least so many letters are looked for in other documents; null: none."""
     paragraph_documents: int = Field(default=3, ge=2)
     """A paragraph that stands in at least so many documents, letter for letter, stays in the longest of them alone."""
+
+
+def _in_order(years: tuple[int, int]) -> tuple[int, int]:
+    if years[0] > years[1]:
+        raise ValueError("the first year must not be later than the last")
+    return years
 
 
 class MixtureConfig(Section):
@@ -62,6 +68,22 @@ class CorpusConfig(Section):
     """Keep only documents in these languages (ISO 639-1); empty: keep all."""
     min_characters: int = Field(default=200, ge=1)
     """Reject documents shorter than this after cleaning, in characters."""
+    max_bytes: int = Field(default=256_000_000, ge=1_000)
+    """Reject documents larger than this before cleaning, in bytes: no single text is, and memory is bounded by it."""
+    profile: Literal["book", "web"] = "book"
+    """Limits of the filters for repetition and quality: for books of all times, or the published ones for web pages."""
+    min_known_words: Share = 0.6
+    """Reject English texts of which fewer of the words are English words: OCR garbage. 0.8 keeps only good scans."""
+    licences: list[str] = []
+    """Keep only documents under these licences, e.g. [public-domain, CC0-1.0, CC-BY]; empty: any."""
+    unknown_licence: Literal["keep", "reject"] = "keep"
+    """Documents whose licence nobody knows, when `licences` names some."""
+    period: Annotated[tuple[int, int], AfterValidator(_in_order)] | None = None
+    """Keep only what was written in these years, e.g. [1500, 1850], and refuse what its words betray as younger."""
+    undated: Literal["keep", "reject"] = "keep"
+    """Documents without a date, when there is a period; their words are looked at in any case."""
+    max_anachronisms: float = Field(default=0.5, ge=0)
+    """With a period: words first used after it that a document may hold, per 10,000 words."""
     duplicates: DuplicatesConfig = DuplicatesConfig()
     decontaminate: list[str] = []
     """Files of evaluation items (JSONL or text): documents that hold one are left out. Relative to the config file."""

@@ -81,3 +81,21 @@ def svg_curves(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str
     lines.append(f'<text x="{width / 2}" y="{height - 8}" text-anchor="middle">{html.escape(x_label)}</text>')
     lines.append(f'<text x="6" y="12">{html.escape(y_label)}</text>')
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(y_label)}">{"".join(lines)}</svg>'
+
+
+def svg_bars(bars: Sequence[tuple[str, float]], label: str) -> str:
+    """Horizontal bars, one per (name, value), in the order given; `label` says what the values are."""
+    if not bars:
+        return "<p>Nothing to plot.</p>"
+    width, row, left = 720, 22, 190
+    top = max(value for _, value in bars) or 1.0
+    parts = []
+    for number, (name, value) in enumerate(bars):
+        y = number * row
+        long = value / top * (width - left - 130)
+        shown = name if len(name) <= 26 else f"{name[:25]}…"
+        parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{html.escape(shown)}</text>')
+        parts.append(f'<rect x="{left}" y="{y + 4}" width="{max(long, 1):.1f}" height="14" fill="var(--accent)"/>')
+        parts.append(f'<text x="{left + max(long, 1) + 6:.1f}" y="{y + 15}">{value:,.0f}</text>')
+    height = row * len(bars) + 4
+    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}">{"".join(parts)}</svg>'

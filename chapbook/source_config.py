@@ -125,9 +125,9 @@ class GutenbergSource(OnlineSource):
     """Project Gutenberg: books by number, or found in the gutendex catalogue."""
 
     kind: Literal["gutenberg"]
-    ids: list[int] | dict[int, int | None] = []
-    """Numbers of books, each with the year of its first publication where known (`{1342: 1813, 84: 1818}`) or
-    without (`[1342, 84]`). The catalogue knows no such years: without one, a book is dated by its authors' lives."""
+    ids: list[int] | dict[Annotated[str, Field(pattern=r"^\d+$")], int | None] = []
+    """Numbers of books (`[1342, 84]`), or each with the year of its first publication (`{"1342": 1813, "84": null}`).
+    The catalogue knows no such years: without one, a book is dated by its authors' lives."""
     filters: GutendexFilters | None = None
     """Search the catalogue instead of naming books, or as well."""
     api: Url = "https://gutendex.com/books"
@@ -172,7 +172,8 @@ class ArchiveSource(OnlineSource):
     paths: list[str] = []
     """Folders, files, zips or globs on this machine."""
     urls: list[Url] = []
-    """Where files or zips of them can be downloaded."""
+    """Where files or zips of them can be downloaded. robots.txt is not asked: these are named by a person, one by
+    one, not found by following links."""
 
     def _is_asked(self) -> bool:
         return bool(self.paths or self.urls)
@@ -253,6 +254,8 @@ class HuggingFaceSource(OnlineSource):
     """Branch, tag or commit. Default: the commit that is newest at the first collection; `--refresh` asks again."""
     columns: HuggingFaceColumns = HuggingFaceColumns()
     """Which column is what."""
+    where: dict[str, str] = {}
+    """Only rows in which each of these columns contains this text (`{place: London}`), whatever the case."""
 
     @model_validator(mode="after")
     def _one_is_asked(self) -> HuggingFaceSource:
@@ -269,13 +272,17 @@ class UrlsSource(OnlineSource):
     kind: Literal["urls"]
     urls: list[Url] = []
     """Addresses of texts: txt, html, xml, epub, pdf."""
+    archives: list[Url] = []
+    """Addresses of zips of such texts; robots.txt is asked for `urls` only."""
+    members: str = "*"
+    """Of zips only the members whose path matches this pattern (* matches any characters, / included)."""
     urls_file: str | None = None
     """A file with one address per line; empty lines and lines that start with # are passed over."""
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> UrlsSource:
-        if not self.urls and self.urls_file is None:
-            raise ValueError("give `urls` or `urls_file`")
+        if not self.urls and not self.archives and self.urls_file is None:
+            raise ValueError("give `urls`, `urls_file` or `archives`")
         return self
 
 

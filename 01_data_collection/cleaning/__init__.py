@@ -8,12 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cleaning import characters, decode, decontaminate, extract, front_matter, furniture, gutenberg, language, layout, length, markdown, misreadings, notes, punctuation, scan
+from cleaning import (
+    characters,
+    decode,
+    decontaminate,
+    extract,
+    front_matter,
+    furniture,
+    gutenberg,
+    language,
+    layout,
+    length,
+    licence,
+    markdown,
+    misreadings,
+    notes,
+    period,
+    punctuation,
+    quality,
+    repetition,
+    scan,
+    size,
+)
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
 __all__ = ["DEFAULT_ORDER", "DUPLICATES", "STEPS", "CleaningSettings", "Draft", "Rejected", "Step"]
 
 STEPS: dict[str, Callable[[CleaningSettings], Step]] = {
+    "size": size.make,
+    "licence": licence.make,
     "decode": decode.make,
     "extract": extract.make,
     "gutenberg": gutenberg.make,
@@ -28,6 +51,9 @@ STEPS: dict[str, Callable[[CleaningSettings], Step]] = {
     "punctuation": punctuation.make,
     "language": language.make,
     "length": length.make,
+    "repetition": repetition.make,
+    "quality": quality.make,
+    "period": period.make,
     "decontaminate": decontaminate.make,
 }
 

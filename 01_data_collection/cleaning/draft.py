@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from chapbook.corpus import RawDocument
 
@@ -19,6 +19,38 @@ class CleaningSettings(Protocol):
     @property
     def min_characters(self) -> int:
         """Shortest text that is kept, in characters."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Largest document that is worked on, in bytes as collected."""
+
+    @property
+    def profile(self) -> Literal["book", "web"]:
+        """Which limits the filters have."""
+
+    @property
+    def min_known_words(self) -> float:
+        """Smallest share of English words in an English text."""
+
+    @property
+    def licences(self) -> list[str]:
+        """Licences to keep; empty: any."""
+
+    @property
+    def unknown_licence(self) -> Literal["keep", "reject"]:
+        """What becomes of documents without a licence, when `licences` names some."""
+
+    @property
+    def period(self) -> tuple[int, int] | None:
+        """First and last year of what is kept."""
+
+    @property
+    def undated(self) -> Literal["keep", "reject"]:
+        """What becomes of documents without a date, when there is a period."""
+
+    @property
+    def max_anachronisms(self) -> float:
+        """Words younger than the period that a text may hold, per 10,000 words."""
 
     @property
     def decontaminate(self) -> list[str]:

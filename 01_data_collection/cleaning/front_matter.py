@@ -28,7 +28,9 @@ _HEADING = re.compile(
     re.IGNORECASE,
 )
 _FIRST_CHAPTER = re.compile(r"^(?:chapter|book|part|letter)\s+(?:i|1|one|the first)\W*$", re.IGNORECASE)
-_LINK = re.compile(r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE)
+_LINK = re.compile(
+    r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE
+)
 _ENTRY = re.compile(
     r"^(?:(?:chapter|chap\.?|book|part|volume|vol\.?|epoch|act|letter|section|canto|epilogue|prologue|preface|introduction"
     r"|appendix|conclusion|index)\b|[ivxlcdm]+[.:) ]|\d{1,3}[.:) ])|.*(?:\.{2,}|\s{2,}|\. )\s*[\divxlc]{1,4}$|.*\s\d{1,3}$",

@@ -6,6 +6,7 @@ from collections import Counter
 
 from chapbook.errors import UsageError
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
+from cleaning.sampling import stretches
 
 # What European libraries of 1500-1950 hold. With all 97 languages "Guilty. Death." is Irish.
 CANDIDATES = ("en", "fr", "de", "la", "it", "es", "pt", "nl", "da", "sv", "pl", "ru", "el")
@@ -52,9 +53,4 @@ def make(settings: CleaningSettings) -> Step:
 
 def samples(text: str) -> list[str]:
     """At most five stretches of 1,000 characters, spread evenly over the text."""
-    if len(text) <= SAMPLES * SAMPLE_CHARACTERS:
-        return [text[start : start + SAMPLE_CHARACTERS] for start in range(0, len(text), SAMPLE_CHARACTERS)]
-    # The middle of each fifth: title pages and indexes lie at the ends.
-    fifth = len(text) // SAMPLES
-    starts = [number * fifth + (fifth - SAMPLE_CHARACTERS) // 2 for number in range(SAMPLES)]
-    return [text[start : start + SAMPLE_CHARACTERS] for start in starts]
+    return stretches(text, SAMPLES, SAMPLE_CHARACTERS)

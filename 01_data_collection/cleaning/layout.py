@@ -189,7 +189,8 @@ def _blocks(text: str, paragraphs_inside: bool = False) -> Iterator[tuple[list[s
         first = start
         while paragraphs_inside and end - start > CHUNK_LINES:
             cut = next(
-                (at for at in range(start + CHUNK_LINES, end) if _is_cut(stripped[at - 1], stripped[at], widths, at)), end
+                (at for at in range(start + CHUNK_LINES, end) if _is_cut(stripped[at - 1], stripped[at], widths, at)),
+                end,
             )
             yield stripped[start:cut], False, widths[(cut - 1) // CHUNK_LINES]
             start = cut

@@ -16,9 +16,7 @@ MAX_TABLE_SHARE = 0.5
 
 _HEAD = re.compile(r"\s*(?:#[ \t]+([^\n]+)\n+)?((?:\*\*[^*\n]{1,40}:\*\*[^\n]*\n+){2,})(?:-{3,}|\*{3,})[ \t]*\n")
 _FIELD = re.compile(r"\*\*([^*\n]{1,40}?)(?:\(s\))?:\*\*[ \t]*([^\n]*)")
-_TABLE = re.compile(
-    r"(?:^[ \t]*\|[^\n]*\|[ \t]*(?:\n|\Z)){2,}|^[ \t]*\|[^|\n]+\|[^\n]+\|[ \t]*(?:\n|\Z)", re.MULTILINE
-)
+_TABLE = re.compile(r"(?:^[ \t]*\|[^\n]*\|[ \t]*(?:\n|\Z)){2,}|^[ \t]*\|[^|\n]+\|[^\n]+\|[ \t]*(?:\n|\Z)", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(?=\S)", re.MULTILINE)
 _BOLD = re.compile(r"(\*\*|__)(?=\S)([^*_\n]{1,200}?)(?<=\S)\1")
 _IMAGE = re.compile(r"!\[[^\]\n]*\]\([^)\n]*\)")

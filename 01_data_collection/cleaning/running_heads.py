@@ -98,7 +98,9 @@ def _counting_pages(edges: Sequence[str]) -> set[int]:
     }
     texts = {_NOT_LETTERS.sub("", edges[number]) for number in sure}
     # The same head with a misread number, `LETTERS ON THE ENGLISH 7$`.
-    return sure | {n for n, line in enumerate(edges) if is_capitals(line) and (_NOT_LETTERS.sub("", line) or None) in texts}
+    return sure | {
+        n for n, line in enumerate(edges) if is_capitals(line) and (_NOT_LETTERS.sub("", line) or None) in texts
+    }
 
 
 def is_capitals(line: str) -> bool:

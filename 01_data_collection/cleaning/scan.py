@@ -46,10 +46,14 @@ _LIBRARY = re.compile(
 # Stands at the foot of each page of some files.
 _DIGITIZED = re.compile(r"^[ \t]*(?:Digitized|Digitised|Hosted) by\b[^\n]{0,60}$", re.MULTILINE)
 _GOOGLE_BEGIN = re.compile(r"^[^\n]*digital copy of a book that was preserved for generations[^\n]*$", re.MULTILINE)
-_GOOGLE_END = re.compile(r"^[^\n]*(?:books ?\. ?google ?\. ?com|through Google Book Search|full text of this book)[^\n]*$", re.M)
+_GOOGLE_END = re.compile(
+    r"^[^\n]*(?:books ?\. ?google ?\. ?com|through Google Book Search|full text of this book)[^\n]*$", re.M
+)
 _GOOGLE_CHARACTERS = 8_000
 # The letters and the number by which the binder knew the sheet, `I,. B. 10`, `2*`.
-_SIGNATURE = re.compile(r"(?:[A-Z][.,]{1,2} ?){1,3}[\dIlO]{1,2}\W?|[A-Z]?\d{1,2}[*†§]|\d{1,2} (?:[A-Z]\. ?){1,3}[A-Z][a-z]+\.?")
+_SIGNATURE = re.compile(
+    r"(?:[A-Z][.,]{1,2} ?){1,3}[\dIlO]{1,2}\W?|[A-Z]?\d{1,2}[*†§]|\d{1,2} (?:[A-Z]\. ?){1,3}[A-Z][a-z]+\.?"
+)
 # Specks in the margin, read as marks.
 _SPECK = re.compile(r"^(?:[|•■^_~\\,.;:]{1,2}|i\||j) (?=[A-Za-z])")
 _ODD_MARKS = re.compile(r"(?:(?<=\s)|^)[■•«»^~|\\<>]+(?=\s|$)")

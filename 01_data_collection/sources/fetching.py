@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -142,7 +143,7 @@ def collection_identity(source: ArchiveSource) -> dict[str, Any]:
     return identity(source) | ({"files": files.content_identity(found, everything=True)} if found else {})
 
 
-def collection_document(source: ArchiveSource, file: CollectionFile, **known: str | None) -> RawDocument | Failed:
+def collection_document(source: FoundSource, file: CollectionFile, **known: str | None) -> RawDocument | Failed:
     """The document that one file of a collection is, with what its collection says of it."""
     suffix = PurePosixPath(file.name).suffix.lower()
     url = file.download.url if file.download else ""
@@ -159,28 +160,36 @@ def collection(source: ArchiveSource, http: HttpClient, suffix: str = "") -> Ite
     Files that are no text come too (`name` tells): a collection may keep its catalogue in them. suffix: only files
     whose name ends so.
     """
+    pattern = f"*{suffix}"
+    yield from _contents(files.find(source.paths, source.name), None, pattern)
+    yield from downloaded_files(source.name, http, source.urls, pattern)
 
-    def contents(found: list[files.File], download: Download | None) -> Iterator[CollectionFile | Failed]:
-        chosen = [file for file in found if file.relative.endswith(suffix)]
-        for file, content in files.read(chosen, everything=True):
-            if isinstance(content, bytes):
-                yield CollectionFile(file.id, file.relative, content, download)
-            else:
-                yield content
 
-    yield from contents(files.find(source.paths, source.name), None)
-    wanted = [Request(url=url, types=(*XML, *PLAIN_TEXT, *ZIP), max_bytes=ARCHIVE_BYTES) for url in source.urls]
+def downloaded_files(
+    source_name: str, http: HttpClient, urls: list[str], pattern: str
+) -> Iterator[CollectionFile | Failed]:
+    """The files behind addresses that a person named one by one; zips are looked into.
+
+    robots.txt is not asked: it is for programs that find their way themselves. pattern: only files so named.
+    """
+    wanted = [Request(url=url, types=(*XML, *PLAIN_TEXT, *ZIP), max_bytes=ARCHIVE_BYTES, robots=False) for url in urls]
     for request, download in http.get_many(wanted, lambda r: r):
         name = unquote(PurePosixPath(urlsplit(request.url).path).name) or "index"
         if not isinstance(download, Download):
-            yield Failed(f"{source.name}/{name}", str(download), request.url)
+            yield Failed(f"{source_name}/{name}", str(download), request.url)
         elif files.is_zip(download.path):
-            yield from contents(files.find_in_zip(download.path, name, source.name), download)
-        elif name.endswith(suffix):
+            yield from _contents(files.find_in_zip(download.path, name, source_name), download, pattern)
+        elif fnmatchcase(name, pattern):
             try:
-                yield CollectionFile(f"{source.name}/{name}", name, download.read(), download)
+                yield CollectionFile(f"{source_name}/{name}", name, download.read(), download)
             except Unusable as error:
-                yield Failed(f"{source.name}/{name}", str(error), request.url)
+                yield Failed(f"{source_name}/{name}", str(error), request.url)
+
+
+def _contents(found: list[files.File], download: Download | None, pattern: str) -> Iterator[CollectionFile | Failed]:
+    chosen = [file for file in found if fnmatchcase(file.relative, pattern)]
+    for file, content in files.read(chosen, everything=True):
+        yield CollectionFile(file.id, file.relative, content, download) if isinstance(content, bytes) else content
 
 
 def language_code(word: str | None) -> str | None:

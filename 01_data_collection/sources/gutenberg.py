@@ -31,7 +31,8 @@ _GENERATED = re.compile(r"/(ebooks/\d+\.txt\.utf-8|cache/epub/\d+/pg\d+\.txt(\.u
 
 def documents(source: GutenbergSource, http: HttpClient) -> Iterator[RawDocument | Failed]:
     """The plain texts of the books, each dated by its year in `ids` or, roughly, by its authors' lives."""
-    years = source.ids if isinstance(source.ids, dict) else dict.fromkeys(source.ids)
+    dated = source.ids if isinstance(source.ids, dict) else dict.fromkeys(source.ids)
+    years = {int(number): year for number, year in dated.items()}
     return fetched_documents(source, http, _items(source, http, years))
 
 

@@ -70,6 +70,8 @@ def documents(source: HuggingFaceSource, http: HttpClient) -> Iterator[RawDocume
             yield Failed(f"{source.name}/row {number + 1}", f"stream broke off: {reason}", url)
             return
         number += 1
+        if any(text.lower() not in str(row.get(column)).lower() for column, text in source.where.items()):
+            continue
         yield _document(source, number, row, url, fetched_at)
 
 
@@ -77,7 +79,8 @@ def _document(
     source: HuggingFaceSource, number: int, row: dict[str, Any], url: str | None, fetched_at: str | None
 ) -> RawDocument | Failed:
     columns = source.columns.model_dump(exclude_none=True)
-    if missing := [f"{key}: {column}" for key, column in columns.items() if column not in row]:
+    wanted = columns | dict(zip(source.where, source.where, strict=True))
+    if missing := [f"{key}: {column}" for key, column in wanted.items() if column not in row]:
         raise UsageError(
             f"corpus.sources {source.name}: the dataset has no column {', '.join(missing)} (it has: {', '.join(row)})."
         )

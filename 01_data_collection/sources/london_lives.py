@@ -13,7 +13,8 @@ from http_client import HttpClient
 from chapbook.corpus import RawDocument
 from chapbook.source_config import LondonLivesSource
 from sources import Failed
-from sources.fetching import collection, collection_document, collection_identity as identity
+from sources.fetching import collection, collection_document
+from sources.fetching import collection_identity as identity
 
 __all__ = ["documents", "identity"]
 

@@ -13,7 +13,7 @@ from chapbook.corpus import RawDocument
 from chapbook.errors import UsageError
 from chapbook.source_config import UrlsSource
 from sources import Failed
-from sources.fetching import Item, document, fetch
+from sources.fetching import Item, collection_document, document, downloaded_files, fetch
 from sources.fetching import identity as configured
 
 FORMATS = {
@@ -32,7 +32,7 @@ def identity(source: UrlsSource) -> dict[str, Any]:
 
 
 def documents(source: UrlsSource, http: HttpClient) -> Iterator[RawDocument | Failed]:
-    """One document per address; its format is the media type that the server states."""
+    """One document per address, its format the media type that the server states; then those in the archives."""
     items = (
         Item(id=url, request=Request(url=url, types=tuple(FORMATS)), format="")
         for url in dict.fromkeys(_addresses(source))
@@ -44,6 +44,8 @@ def documents(source: UrlsSource, http: HttpClient) -> Iterator[RawDocument | Fa
         item, download, content = found
         media_type = download.content_type.partition(";")[0].strip().lower()
         yield document(source, replace(item, format=FORMATS[media_type]), download, content)
+    for file in downloaded_files(source.name, http, source.archives, source.members):
+        yield file if isinstance(file, Failed) else collection_document(source, file)
 
 
 def _addresses(source: UrlsSource) -> list[str]:

@@ -161,21 +161,6 @@ def test_equal_texts_are_on_one_side() -> None:
     assert [boundaries.split_of(key) for key in (0.1, 0.1, 0.5, 0.9)] == ["validation", "validation", "train", "train"]
 
 
-def test_a_step_that_fails_costs_one_document() -> None:
-    """Would break: a defect in one step stops a corpus of thousands."""
-    from clean import clean_document
-
-    from chapbook.corpus import RawDocument
-
-    def broken(draft: object) -> None:
-        raise ZeroDivisionError("by accident")
-
-    raw = RawDocument(id="x", source="s", content=b"text", format="txt", sha256="y")
-    reject = clean_document(raw, [("broken", broken)])
-    assert isinstance(reject, Reject)
-    assert (reject.step, reject.reason) == ("broken", "step failed: ZeroDivisionError: by accident")
-
-
 def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
     """Would break: documents overwritten by others of the same id."""
     source = {"kind": "sample", "bytes": 5_000}

@@ -310,23 +310,6 @@ def test_length_and_prose() -> None:
     assert run("Ἐν ἀρχῇ ἦν ὁ λόγος", "decode", "length").text
 
 
-def test_duplicates_ignore_case_spacing_and_punctuation() -> None:
-    """Without it the same text with other quotes would be trained on twice, and leak into validation."""
-    step = STEPS["duplicates"](Settings())
-    texts = ["“It’s a café,” he said.", '"Its a CAFÉ" he\nsaid', "It is another", "...", "!!!"]
-    drafts = [draft(text, id=f"test/{number}") for number, text in enumerate(texts)]
-    for one in drafts:
-        one.text = one.raw.content.decode()
-    step(drafts[0])
-    with pytest.raises(Rejected) as caught:
-        step(drafts[1])
-    assert (caught.value.reason, caught.value.detail) == ("duplicate", "test/0")
-    for one in drafts[2:]:
-        step(one)
-    # Another run starts afresh.
-    STEPS["duplicates"](Settings())(drafts[1])
-
-
 # --- HTML, XML, EPUB, PDF
 
 HTML = """<!DOCTYPE html><html><head><title>The

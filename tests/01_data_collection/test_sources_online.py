@@ -134,7 +134,7 @@ def test_gutenberg_books_by_number(server: Server, http: HttpClient) -> None:
     server.on("/books?ids=84%2C999999", as_json({"next": None, "results": page["results"][:1]}))
     server.on("/cache/epub/84/pg84.txt", Content(b"Frankenstein"))
     source = GutenbergSource(
-        kind="gutenberg", ids={84: 1818, 999999: None}, api=f"{server.url}/books", mirror=server.url
+        kind="gutenberg", ids={"84": 1818, "999999": None}, api=f"{server.url}/books", mirror=server.url
     )
     documents, failed = collect(source, http)
     assert documents["gutenberg/84"].date == "1818"

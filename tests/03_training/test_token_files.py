@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support import Run, result
+from training_tokens import training_tokens
+
+from chapbook.config import load_config
+from chapbook.errors import ArtifactError, ChapbookError, UsageError
+from chapbook.workspace import Workspace
 
 SCRIPT = "03_training/pretokenize.py"
 
@@ -64,11 +70,23 @@ def test_wrong_files_are_refused_before_training(files_run: Run, tmp_path: Path)
     done = files_run.train("--train_data", other, code=3)
     assert "other.npy: 150 tokens, dtype int64, memory-mapped, ids 5 to 50,256, 4 blocks of 32" in done.stderr
     assert "holds ids from 5 to 50,256, and the tokenizer has 400 tokens (0 to 399)" in done.stderr
+
+    config, workspace = load_config(files_run.config), Workspace(files_run.workspace)
+
+    def refused(kind: type[ChapbookError], **paths: Path) -> str:
+        arguments = argparse.Namespace(
+            **{"train_data": None, "val_data": None, "use_pretokenized": False, "no_pretokenized": False} | paths
+        )
+        with pytest.raises(kind) as error:
+            training_tokens(arguments, config, workspace)
+        return str(error.value)
+
     np.save(other, np.array([1, -1] * 50, np.int16))
-    assert "holds ids from -1 to 1, and the tokenizer has" in files_run.train("--train_data", other, code=3).stderr
-    assert "There is no token file" in files_run.train("--train_data", tmp_path / "none.npy", code=3).stderr
-    assert "--val_data belongs to --train_data" in files_run.train("--val_data", other, code=2).stderr
-    files_run.train("--train_data", other, "--use_pretokenized", code=2)
+    assert "holds ids from -1 to 1, and the tokenizer has" in refused(ArtifactError, train_data=other)
+    assert "There is no token file" in refused(ArtifactError, train_data=tmp_path / "none.npy")
+    assert "--val_data belongs to --train_data" in refused(UsageError, val_data=other)
+    np.save(other, np.array([1] * 31, np.uint16))
+    assert "holds 31 tokens, less than one block of 32" in refused(ArtifactError, train_data=other)
 
 
 def test_without_held_back_files_it_trains_without_evaluation(files_run: Run, tmp_path: Path) -> None:

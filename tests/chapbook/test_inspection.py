@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from support import Run, result, start
 
 from chapbook.tokenizer import load_tokenizer
@@ -17,61 +16,27 @@ from chapbook.tokens import TokenBlocks
 TOKENS = "pretokenized/tiny-400-32"
 
 
-@pytest.fixture(scope="module")
-def all_kinds(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The tiny run with an artifact of every kind."""
-    run = trained_run.copy(tmp_path_factory.mktemp("kinds"))
-    start("-m", "chapbook", "run", "--config", run.config, "--from", "evaluate", "--quiet", workspace=run.workspace)
-    return run
-
-
 def inspect(run: Run, *words: object, **settings: Any) -> str:
     return start("-m", "chapbook", "inspect", *words, workspace=run.workspace, **settings).stdout
 
 
-KINDS = {
-    "raw": "raw/tiny",
-    "corpus": "corpora/tiny",
-    "tokenizer": "tokenizers/tiny-400",
-    "pretokenized": TOKENS,
-    "checkpoint": "checkpoints/tiny/checkpoint-8",
-    "evaluation": "evaluations/tiny/checkpoint-8",
-    "generation": "generations/tiny/checkpoint-8",
-    "export": "exports/tiny",
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_and_its_lineage_to_the_source(all_kinds: Run, kind: str) -> None:
-    """Would break: an artifact that cannot say what it is and where it comes from."""
-    directory = all_kinds.workspace / KINDS[kind]
-    facts = json.loads(inspect(all_kinds, KINDS[kind], "--json", "--hashes").splitlines()[-1])
-    manifest = json.loads((directory / "manifest.json").read_text())
-    assert facts["kind"] == kind and facts["problems"] == [] and facts["checked"] == "content"
-    assert facts["fingerprint"] == manifest["fingerprint"] and facts["counts"] == manifest["counts"]
-    on_disk = [directory / entry["path"] for entry in manifest["files"]]
-    assert facts["bytes"] == sum(path.stat().st_size for path in on_disk)
-    assert any(entry["input"] == "source" for entry in facts["lineage"]), "the lineage ends before the source"
-    assert all(entry.get("path") for entry in facts["lineage"] if entry["input"] != "source"), facts["lineage"]
-
-
-def test_a_person_reads_it(all_kinds: Run) -> None:
+def test_a_person_reads_it(trained_run: Run) -> None:
     """Would break: the page for people; a checkpoint without its step and loss."""
     # Its folder, from anywhere, is as good as its path in the workspace.
-    page = inspect(all_kinds, all_kinds.checkpoints / "checkpoint-8")
-    counts = json.loads((all_kinds.checkpoints / "checkpoint-8" / "manifest.json").read_text())["counts"]
+    page = inspect(trained_run, trained_run.checkpoints / "checkpoint-8")
+    counts = json.loads((trained_run.checkpoints / "checkpoint-8" / "manifest.json").read_text())["counts"]
     for line in ("kind         checkpoint", "state        whole (sizes compared)", "  step: 8", "    corpus: "):
         assert line in page, line
     assert f"  loss: {counts['loss']}" in page and f"  eval_loss: {counts['eval_loss']}" in page
-    assert f"  tokens: {all_kinds.workspace / TOKENS}" in page
+    assert f"  tokens: {trained_run.workspace / TOKENS}" in page
 
 
-def test_blocks_are_decoded_and_tokens_counted(all_kinds: Run) -> None:
+def test_blocks_are_decoded_and_tokens_counted(trained_run: Run) -> None:
     """Would break: looking at what a model is really trained on."""
     words = (TOKENS, "--block", 0, "--histogram", "--split", "eval")
-    facts = json.loads(inspect(all_kinds, *words, "--json").splitlines()[-1])
-    blocks = TokenBlocks(all_kinds.workspace / TOKENS / "eval")
-    tokenizer = load_tokenizer(all_kinds.workspace / "tokenizers" / "tiny-400")
+    facts = json.loads(inspect(trained_run, *words, "--json").splitlines()[-1])
+    blocks = TokenBlocks(trained_run.workspace / TOKENS / "eval")
+    tokenizer = load_tokenizer(trained_run.workspace / "tokenizers" / "tiny-400")
     assert facts["block"]["ids"] == blocks.row(0).tolist()
     assert facts["block"]["text"].startswith("<|endoftext|>")
     assert facts["block"]["text"] == tokenizer.decode(facts["block"]["ids"], skip_special_tokens=False)
@@ -83,13 +48,13 @@ def test_blocks_are_decoded_and_tokens_counted(all_kinds: Run) -> None:
     assert all(counts[entry["id"]] == entry["count"] for entry in histogram["top"])
     single = [number for number in range(400) if len(tokenizer.id_to_token(number)) == 1]
     assert len(single) == 256 and histogram["single_byte_share"] == counts[single].sum() / len(ids)
-    page = inspect(all_kinds, *words)
+    page = inspect(trained_run, *words)
     assert "Block 0 of eval (32 tokens)\n<|endoftext|>" in page and "of 400 in the vocabulary do not occur" in page
 
 
-def test_damage_is_said_and_is_an_exit_code(all_kinds: Run, tmp_path: Path) -> None:
+def test_damage_is_said_and_is_an_exit_code(trained_run: Run, tmp_path: Path) -> None:
     """Would break: a script that goes on with what is torn."""
-    run = all_kinds.copy(tmp_path)
+    run = trained_run.copy(tmp_path)
     path = run.workspace / "tokenizers" / "tiny-400" / "vocab.json"
     path.write_bytes(path.read_bytes().replace(b"0", b"1"))
     assert "whole (sizes compared)" in inspect(run, "tokenizers/tiny-400")
@@ -103,16 +68,16 @@ def test_damage_is_said_and_is_an_exit_code(all_kinds: Run, tmp_path: Path) -> N
     assert "(not in this workspace)" in page
 
 
-def test_what_is_no_artifact_is_said(all_kinds: Run) -> None:
+def test_what_is_no_artifact_is_said(trained_run: Run) -> None:
     """Would break: a traceback for a wrong path."""
     for path, code, line in (
         ("nothing/there", 3, "There is no nothing/there, neither from here nor in"),
         ("checkpoints/tiny", 3, "These in it are: checkpoint-4, checkpoint-8."),
-        (all_kinds.config, 3, "is no artifact: it has no manifest.json"),
+        (trained_run.config, 3, "is no artifact: it has no manifest.json"),
     ):
-        done = start("-m", "chapbook", "inspect", path, workspace=all_kinds.workspace, code=code)
+        done = start("-m", "chapbook", "inspect", path, workspace=trained_run.workspace, code=code)
         assert line in done.stderr
     for words in ((TOKENS, "--block", 9_999_999), ("raw/tiny", "--histogram")):
-        start("-m", "chapbook", "inspect", *words, workspace=all_kinds.workspace, code=2)
-    done = start("-m", "chapbook", "inspect", TOKENS, "--json", workspace=all_kinds.workspace)
+        start("-m", "chapbook", "inspect", *words, workspace=trained_run.workspace, code=2)
+    done = start("-m", "chapbook", "inspect", TOKENS, "--json", workspace=trained_run.workspace)
     assert result(done)["kind"] == "pretokenized"

@@ -120,6 +120,31 @@ def test_status_and_report(everything: tuple[Path, Path, str, float]) -> None:
     assert "<svg" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
 
 
+KINDS = {
+    "raw": "raw/tiny",
+    "corpus": "corpora/tiny",
+    "tokenizer": "tokenizers/tiny-400",
+    "pretokenized": "pretokenized/tiny-400-32",
+    "checkpoint": "checkpoints/tiny/checkpoint-8",
+    "evaluation": "evaluations/tiny/checkpoint-8",
+    "generation": "generations/tiny/checkpoint-8",
+    "export": "exports/tiny",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inspect_knows_every_kind_and_its_lineage(everything: tuple[Path, Path, str, float], kind: str) -> None:
+    """Would break: an artifact that cannot say what it is and where it comes from, down to the source."""
+    _, workspace, _, _ = everything
+    facts = result(start("-m", "chapbook", "inspect", KINDS[kind], "--json", "--hashes", workspace=workspace))
+    manifest = json.loads((workspace / KINDS[kind] / "manifest.json").read_text())
+    assert facts["kind"] == kind and facts["problems"] == [] and facts["checked"] == "content"
+    assert facts["fingerprint"] == manifest["fingerprint"] and facts["counts"] == manifest["counts"]
+    assert facts["bytes"] == sum((workspace / KINDS[kind] / e["path"]).stat().st_size for e in manifest["files"])
+    assert any(entry["input"] == "source" for entry in facts["lineage"]), "the lineage ends before the source"
+    assert all(entry.get("path") for entry in facts["lineage"] if entry["input"] != "source"), facts["lineage"]
+
+
 def test_lineage_from_export_to_sources(everything: tuple[Path, Path, str, float]) -> None:
     """Would break: the chain of fingerprints from a published model to its documents."""
     _, workspace, _, _ = everything

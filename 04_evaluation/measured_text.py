@@ -26,12 +26,17 @@ def choose(corpus: Path, split: str, available: int, at_most: int) -> list[Docum
     return [document for number, document in enumerate(read_shards(corpus / split, Document)) if number in chosen]
 
 
-def shorten(documents: list[Document]) -> list[Document]:
-    """For quick mode: so many documents, evenly, that about `QUICK_BYTES` remain, long ones cut to their middle."""
+def shorten(documents: list[Document]) -> tuple[list[Document], int]:
+    """For quick mode: so many documents, evenly, that about `QUICK_BYTES` remain, long ones cut to their middle.
+
+    Returns them and how many were cut.
+    """
     passages = [passage(document, QUICK_PASSAGE) for document in documents]
     size = sum(document.byte_count() for document in passages)
     wanted = max(1, min(len(passages), len(passages) * QUICK_BYTES // max(1, size)))
-    return [passages[number * len(passages) // wanted] for number in range(wanted)]
+    chosen = [number * len(passages) // wanted for number in range(wanted)]
+    cut = sum(passages[number] is not documents[number] for number in chosen)
+    return [passages[number] for number in chosen], cut
 
 
 def passage(document: Document, characters: int) -> Document:
@@ -71,7 +76,9 @@ def _read(file: Path, name: str) -> Iterator[Document]:
     try:
         content = file.read_text("utf-8")
     except UnicodeDecodeError as error:
-        raise ArtifactError(f"{file} is not UTF-8 ({error.reason} at byte {error.start:,}). Convert it first.") from error
+        raise ArtifactError(
+            f"{file} is not UTF-8 ({error.reason} at byte {error.start:,}). Convert it first."
+        ) from error
     if file.suffix != ".jsonl":
         yield _document(name, name, content, {})
         return

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from chapbook.report import html_page, svg_curves
 
 # What stands beside the system's own fonts and colours of chapbook.report: bars and notes of this page.
 STYLE = """<style>
-td .bar { display: inline-block; height: .7em; background: var(--accent); min-width: 1px; vertical-align: baseline; }
-td.bars { text-align: left; width: 12rem; min-width: 6rem; }
-tr.here td { font-weight: bold; } .note { opacity: .8; } .failed { border-left: 3px solid #c00; padding-left: 1rem; }
-dl.advice dt { color: var(--accent); } dl.advice dd { margin: 0 0 .75rem 1rem; overflow-wrap: anywhere; }
-p, li { overflow-wrap: anywhere; }
+td.bars { text-align: left; min-width: 6rem; width: 10rem; }
+.bar { display: inline-block; height: .7em; min-width: 1px; background: var(--accent); }
+tr.here td { font-weight: bold; }
+.words td { text-align: left; vertical-align: top; }
+.words td:first-child { color: var(--accent); }
+p { overflow-wrap: anywhere; } .note { font-size: .9em; }
+.failed { border-left: 3px solid var(--accent); padding-left: 1rem; font-weight: bold; }
 </style>"""
 
 
@@ -36,15 +38,20 @@ Cell = str | Figure
 
 @dataclass
 class Table:
-    """A heading, a table, and what must be said about it. `bars`: the column whose values are drawn too."""
+    """A heading, a table, and what must be said about it."""
 
     title: str
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[Cell]] = ()
     notes: Sequence[str] = ()
     bars: int | None = None
-    here: Sequence[int] = field(default_factory=list)
+    """The column whose values are drawn too."""
+    here: Sequence[int] = ()
     """Rows to set off."""
+    words: bool = False
+    """Whether cells hold sentences."""
+    failed: bool = False
+    """Whether the notes say why there are no figures."""
 
 
 def pointer(*parts: object) -> str:
@@ -60,8 +67,11 @@ def look_up(results: Any, key: str) -> Any:
     return results
 
 
-def write(results: Any, cell: Cell) -> str:
-    """A cell as text."""
+def _value(results: Any, cell: Cell) -> Any:
+    return cell if isinstance(cell, str) else look_up(results, cell.key)
+
+
+def _write(results: Any, cell: Cell) -> str:
     return cell if isinstance(cell, str) else format(look_up(results, cell.key), cell.form)
 
 
@@ -74,26 +84,33 @@ def to_html(results: Any, blocks: Iterable[Table | str], title: str) -> str:
 def _html_table(results: Any, table: Table) -> str:
     parts = [f"<h2>{html.escape(table.title)}</h2>"] if table.title else []
     if table.rows:
-        bars = table.bars
-        largest = max((look_up(results, row[bars].key) for row in table.rows), default=1) if bars is not None else 1  # type: ignore[union-attr]
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in table.columns)
+        heads = [f"<th>{html.escape(column)}</th>" for column in table.columns]
+        bars = [""] * len(table.rows)
+        if table.bars is not None:
+            heads.insert(table.bars + 1, "<th></th>")
+            bars = _bars([float(_value(results, row[table.bars])) for row in table.rows])
         lines = []
         for number, row in enumerate(table.rows):
             cells = [_html_cell(results, cell) for cell in row]
-            if bars is not None:
-                value = look_up(results, row[bars].key)  # type: ignore[union-attr]
-                cells.append(
-                    f'<td class="bars"><span class="bar" style="width:{100 * value / largest:.1f}%"></span></td>'
-                )
+            if table.bars is not None:
+                cells.insert(table.bars + 1, bars[number])
             lines.append(f"<tr{' class="here"' if number in table.here else ''}>{''.join(cells)}</tr>")
-        head += "<th></th>" if bars is not None else ""
-        parts.append(f'<div class="wide"><table><tr>{head}</tr>\n' + "\n".join(lines) + "</table></div>")
-    parts += [f'<p class="note">{html.escape(note)}</p>' for note in table.notes]
+        kind = "wide words" if table.words else "wide"
+        parts.append(f'<div class="{kind}"><table><tr>{"".join(heads)}</tr>\n' + "\n".join(lines) + "</table></div>")
+    kind = "failed" if table.failed else "note"
+    parts += [f'<p class="{kind}">{html.escape(note)}</p>' for note in table.notes]
     return "\n".join(parts)
 
 
+def _bars(values: list[float]) -> list[str]:
+    """A bar for each value, its length from zero, the largest as long as the column is wide."""
+    largest = max(values) or 1.0
+    form = '<td class="bars"><span class="bar" style="width:{:.1f}%"></span></td>'
+    return [form.format(100 * value / largest) for value in values]
+
+
 def _html_cell(results: Any, cell: Cell) -> str:
-    text = html.escape(write(results, cell))
+    text = html.escape(_write(results, cell))
     if isinstance(cell, str):
         return f"<td>{text}</td>"
     return f'<td data-key="{html.escape(cell.key)}" data-format="{html.escape(cell.form)}">{text}</td>'
@@ -108,17 +125,12 @@ def to_markdown(results: Any, blocks: Iterable[Table | str], title: str) -> str:
         parts += [f"## {block.title}"] if block.title else []
         if block.rows:
             lines = [block.columns, ["---"] + ["---:"] * (len(block.columns) - 1)]
-            lines += [[write(results, cell).replace("|", "\\|") for cell in row] for row in block.rows]
+            lines += [[_write(results, cell).replace("|", "\\|") for cell in row] for row in block.rows]
             parts.append("\n".join("| " + " | ".join(line) + " |" for line in lines))
         parts += block.notes
     return "\n\n".join(parts) + "\n"
 
 
-def failed(name: str, reason: str) -> str:
-    """A measurement that could not be made."""
-    return f'<h2>{html.escape(name)}</h2><p class="failed">failed: {html.escape(reason)}</p>'
-
-
-def curve(title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
+def plot(title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
     """A heading and a line plot."""
     return f"<h2>{html.escape(title)}</h2>{svg_curves(curves, x_label, y_label)}"
