@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-kills lint format clean
+.PHONY: help setup demo test test-kills test-faults lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,10 @@ test: setup
 
 test-kills: setup
 	$(BIN)/python -m pytest -m kills
+
+# The part of test-kills that kills trainings.
+test-faults: setup
+	$(BIN)/python -m pytest -m kills tests/faults/test_kill_training.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -37,6 +37,8 @@ class Plan:
     duplicates: Duplicates
     remaining: np.ndarray
     """Characters left after repeated paragraphs are taken out."""
+    gutted: np.ndarray
+    """Where too little is left then, bool."""
     mixture: np.ndarray
     """A number into mixture.REASONS, 0: stays."""
     copies: np.ndarray
@@ -44,13 +46,13 @@ class Plan:
     key: np.ndarray
     """The split key of the document's group."""
 
-    def refusals(self, index: CorpusIndex, min_characters: int) -> dict[int, tuple[str, str]]:
+    def refusals(self, index: CorpusIndex) -> dict[int, tuple[str, str]]:
         """Step and reason for each row that does not stay."""
         found = self.duplicates
         refused: dict[int, tuple[str, str]] = {}
         for row in np.flatnonzero(self.mixture > 0).tolist():
             refused[row] = ("mixture", f"{REASONS[self.mixture[row]]}: {index.value('source', row)}")
-        for row in np.flatnonzero(self.remaining < min_characters).tolist():
+        for row in np.flatnonzero(self.gutted).tolist():
             refused[row] = ("duplicates", f"{REPEATED}: {self.remaining[row]} characters left")
         for row in np.flatnonzero(~found.stays()).tolist():
             kind = KINDS[found.kind[row]]

@@ -54,7 +54,7 @@ def build_corpus(
     totals.seconds["planning"] = time.process_time() - started
     totals.accounts |= accounts
     accounting.check(totals.accounts, totals.documents)
-    totals.score(index, plan, settings.min_characters)
+    totals.score(index, plan)
     if not totals.kept:
         raise ChapbookError(_all_rejected(totals))
 
@@ -109,12 +109,12 @@ class Totals:
         """Documents that came through all steps."""
         return self.documents - sum(account.rejected.total() for account in self.accounts.values())
 
-    def score(self, index: CorpusIndex, plan: Plan, min_characters: int) -> None:
+    def score(self, index: CorpusIndex, plan: Plan) -> None:
         """Score the generated documents that the steps kept; what the mixture leaves out is no judgement."""
         kinds, names = index.codes("truth_kind")
         to_reject, exact = index.numbers("to_reject"), index.numbers("exact").copy()
         exact[plan.duplicates.paragraph_rows] = False
-        rejected = ~plan.duplicates.stays() | (plan.remaining < min_characters)
+        rejected = ~plan.duplicates.stays() | plan.gutted
         scored = np.flatnonzero((plan.mixture == 0) & np.array([name != "" for name in names])[kinds])
         for row in scored.tolist():
             self.truth.add(
@@ -168,6 +168,9 @@ def _move_shards(work: Path, path: Path) -> None:
     for name in (*SPLITS, "rejects"):
         folder = work / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
+        # Processes that were killed left these.
+        for temporary in folder.glob(".*.tmp"):
+            temporary.unlink()
         folder.rename(path / name)
 
 

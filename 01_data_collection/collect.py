@@ -43,6 +43,7 @@ from chapbook.workspace import Workspace
 # 2: shards end with their source, `items.jsonl` instead of `failed.jsonl`, the hash of the content in the recipe.
 FORMAT_VERSION = 2
 ITEMS = "items.jsonl"
+SHOWN_FAILURES = 10
 
 
 def kind_module(kind: str) -> ModuleType:
@@ -63,7 +64,9 @@ def collect(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
     directory = workspace.raw(config.corpus.name).resolve()
     asked = [_asked(source) for source in config.corpus.sources]
     earlier = artifact.read_manifest(directory)
-    if earlier is not None and not artifact.damage(directory, earlier):
+    if earlier is not None and (problems := artifact.damage(directory, earlier)):
+        log.warning("raw %s is torn and is collected anew: %s", directory.name, "; ".join(problems[:3]))
+    elif earlier is not None:
         recipe = artifact.Recipe(
             kind="raw",
             format_version=FORMAT_VERSION,
@@ -73,7 +76,9 @@ def collect(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
         if recipe.fingerprint == earlier.fingerprint and not again:
             return _report(directory, earlier, earlier.counts, reused=True)
         if differences := recipe.differences(earlier.recipe):
-            log.warning("raw %s was asked for differently and is collected anew: %s", directory.name, differences[0])
+            log.warning(
+                "raw %s was asked for differently and is collected anew: %s", directory.name, "; ".join(differences)
+            )
     # Built beside the artifact, because its recipe is known only when all documents are.
     staged = directory.with_name(f".{directory.name}.collected")
     started = time.monotonic()
@@ -83,8 +88,10 @@ def collect(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
         if any(isinstance(source, OnlineSource) for source in config.corpus.sources) and not http.offline:
             # Two processes, each polite, would be rude together.
             held.enter_context(artifact.lock(workspace.downloads()))
+        # A run that was killed has left its own; one that fails takes its away.
         shutil.rmtree(staged, ignore_errors=True)
         staged.mkdir(parents=True)
+        held.callback(shutil.rmtree, staged, ignore_errors=True)
         counts = _Collection(config, http, staged, _known(directory)).run()
         counts["collecting_seconds"] = round(time.monotonic() - started, 2)
         recipe = artifact.Recipe(
@@ -99,7 +106,6 @@ def collect(arguments: argparse.Namespace, config: RunConfig, workspace: Workspa
             return counts
 
         manifest, reused = artifact.ensure(directory, recipe, build, warn=False)
-        shutil.rmtree(staged)
     return _report(directory, manifest, counts, reused)
 
 
@@ -139,6 +145,8 @@ class _Collection:
     path: Path
     known: set[bytes]
     seen: set[str] = field(default_factory=set)
+    failures: list[Failed] = field(default_factory=list)
+    """The first that are met, to be shown."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -161,6 +169,8 @@ class _Collection:
                 # After Ctrl-C or an error the other threads end at their next document.
                 self.stop.set()
                 self.http.stop()
+        for failed in self.failures:
+            log.warning("%s: %s", failed.item, failed.reason)
         results = [future.result() for future in futures]
         self._gather(folders)
         return self._counts(results)
@@ -176,6 +186,8 @@ class _Collection:
                     raise Stopped
                 if isinstance(found, Failed):
                     status, reason = "failed", found.reason
+                    with self.lock:
+                        self.failures += [found] if len(self.failures) < SHOWN_FAILURES else []
                     reasons[found.reason.partition(":")[0]] += 1
                     row: dict[str, Any] = {"source": source.name, "id": found.item, "url": found.url}
                     row |= {"status": status, "reason": reason, "bytes": None, "sha256": None, "fetched_at": None}
@@ -212,7 +224,8 @@ class _Collection:
         with self.lock:
             if name in self.seen:
                 raise ChapbookError(
-                    f"Two documents are called {name}: give the sources in {self.config.corpus.name} different names."
+                    f"Two documents are called {name}: give the sources in {self.config.corpus.name} different names "
+                    "(or `columns.id` a column without repetitions)."
                 )
             self.seen.add(name)
 

@@ -102,7 +102,8 @@ class HttpClient:
         self._client = httpx2.Client(
             headers={"User-Agent": f"{AGENT}/{__version__} (+{contact})", "Accept-Encoding": "gzip"},
             timeout=httpx2.Timeout(settings.read_timeout, connect=settings.connect_timeout),
-            limits=httpx2.Limits(max_connections=settings.connections, max_keepalive_connections=settings.connections),
+            # How many there are at once is decided here (`_pool`), not there.
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=settings.connections),
             proxy=settings.proxy,
             # Neither proxies nor passwords (.netrc) from the environment: only what the config says.
             trust_env=False,

@@ -43,7 +43,8 @@ def make_plan(
     """
     found = _duplicates(work, index, pieces, settings, run) if search else Duplicates.none(len(index))
     remaining = _remaining(work, index, pieces, found, run)
-    stays = found.stays() & (remaining >= settings.min_characters)
+    gutted = (remaining < index.numbers("characters")) & (remaining < settings.min_characters)
+    stays = found.stays() & ~gutted
     keys = index.numbers("key")
     sources, names = index.codes("source")
     reasons, copies = choose(sources, names, index.numbers("bytes") * stays, keys, settings.mixture)
@@ -55,15 +56,15 @@ def make_plan(
     largest = min(shares, default=1.0) * len(kept) / 2
     group_key = keys.copy()
     group_key[kept] = group_keys(keys[kept], found.group[kept], second_key(keys[kept]), largest)
-    plan = Plan(found, remaining, reasons, copies, group_key)
-    refused = plan.refusals(index, settings.min_characters)
+    plan = Plan(found, remaining, gutted, reasons, copies, group_key)
+    refused = plan.refusals(index)
     storing = _storing(index, pieces, settings, plan, stays)
 
     raw_bytes = index.numbers("raw_bytes")
     for shard in shards(pieces, 1):
         rows = range(int(index.starts[shard.first_piece]), int(index.starts[shard.end_piece]))
         write_decisions(work / "decisions" / f"{shard.number:05d}.json", rows, plan, refused, raw_bytes)
-    accounts = {"duplicates": _account_duplicates(index, plan, settings.min_characters)} if search else {}
+    accounts = {"duplicates": _account_duplicates(index, plan)} if search else {}
     if settings.mixture:
         accounts["mixture"] = _account_mixture(plan, stays | (reasons > 0))
     return plan, storing, accounts
@@ -150,16 +151,15 @@ def _storing(index: CorpusIndex, pieces: list[Piece], settings: CorpusConfig, pl
     return Storing(assign_split(sorted(keys), *shares, exact=True), section, True, settings.split_seed)
 
 
-def _account_duplicates(index: CorpusIndex, plan: Plan, min_characters: int) -> StepAccount:
+def _account_duplicates(index: CorpusIndex, plan: Plan) -> StepAccount:
     found, characters = plan.duplicates, index.numbers("characters")
     stays = found.stays()
     account = StepAccount(documents_in=len(index), characters_in=int(characters.sum()))
     for kind, number in zip(*np.unique(found.kind[~stays], return_counts=True), strict=True):
         account.rejected[KINDS[kind]] = int(number)
-    too_little = stays & (plan.remaining < min_characters)
-    if too_little.any():
-        account.rejected[REPEATED] = int(too_little.sum())
-    out = stays & ~too_little
+    if plan.gutted.any():
+        account.rejected[REPEATED] = int(plan.gutted.sum())
+    out = stays & ~plan.gutted
     account.documents_out = int(out.sum())
     account.characters_out = int(plan.remaining[out].sum())
     account.characters_rejected = int(characters[~out].sum())

@@ -59,7 +59,7 @@ SENTENCES = r"""\p{N}{1,3}|\s*[\r\n]+|[^\p{N}\r\n.!?]+[.!?]*["'”’»)\]]*[\r\
 SUPERWORD_BYTES = 20_000_000
 
 # A unigram vocabulary is chosen among at most this many pieces (the default of sentencepiece) of at most this many
-# bytes, found in at most this many of the most frequent words: about 300 MB of memory.
+# bytes, found in at most this many of the most frequent words, so that memory does not grow with the text.
 CANDIDATES = 1_000_000
 LONGEST_PIECE = 16
 CANDIDATE_WORDS = 200_000
@@ -69,8 +69,9 @@ PIECE_CHARACTERS = 10_000
 # Between two words, before the space: every pattern starts a new word there.
 _CUT = re.compile(r"(?<=\w)(?= \w)")
 
-# Private characters that stand for the tokens of the first stage while superwords are learnt: planes 15 and 16.
-_PRIVATE = 0xF0000
+# The characters that stand for the tokens of the first stage while superwords are learnt: all beyond the Basic
+# Multilingual Plane, a million without a surrogate among them.
+_STAND_IN = 0x10000
 
 # How the text for training is read: given a limit in bytes (None: all there is), pieces of text.
 Reader = Callable[[int | None], Iterable[str]]
@@ -158,16 +159,16 @@ def _add_superwords(words: Tokenizer, settings: TokenizerConfig, read: Reader) -
     vocabulary: dict[str, int] = model["vocab"]
     merges = [(left, right) for left, right in model["merges"]]
     special = special_tokens(settings)
-    names = {chr(_PRIVATE + number): token for token, number in vocabulary.items()}
+    names = {chr(_STAND_IN + number): token for token, number in vocabulary.items()}
     sentences = _pipeline(models.BPE(vocab=vocabulary, merges=merges), SENTENCES, special)
     sentences.encode_special_tokens = True
 
-    def private() -> Iterator[list[str]]:
+    def stand_ins() -> Iterator[list[str]]:
         for text in read(SUPERWORD_BYTES):
             encoding = sentences.encode(text, add_special_tokens=False)
             tokens = zip(encoding.word_ids, encoding.ids, strict=True)
             yield [
-                "".join(chr(_PRIVATE + number) for _, number in sentence)
+                "".join(chr(_STAND_IN + number) for _, number in sentence)
                 for _, sentence in itertools.groupby(tokens, key=operator.itemgetter(0))
             ]
 
@@ -181,7 +182,7 @@ def _add_superwords(words: Tokenizer, settings: TokenizerConfig, read: Reader) -
         show_progress=False,
     )
     log.info("learning superwords")
-    learner.train_from_iterator(private(), trainer)
+    learner.train_from_iterator(stand_ins(), trainer)
 
     known = set(merges)
     refused = set()
@@ -220,7 +221,7 @@ def _train_unigram(settings: TokenizerConfig, read: Reader) -> Tokenizer:
     special, unseen = special_tokens(settings), sorted(set(names_of_bytes()).difference(*counts))
     written = io.BytesIO()
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".tsv") as seeds:
-        seeds.writelines(f"{piece}\t{count}\n" for piece, count in _candidates(counts))
+        seeds.writelines(f"{piece}\t{count}\n" for piece, count in _candidates(counts, settings))
         seeds.flush()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=(f"{word}\t{counts[word]}" for word in sorted(counts)),
@@ -254,7 +255,7 @@ def _train_unigram(settings: TokenizerConfig, read: Reader) -> Tokenizer:
     return _pipeline(models.Unigram(vocab=vocabulary), PATTERNS[settings.pattern], special)
 
 
-def _candidates(counts: Counter[str]) -> list[tuple[str, int]]:
+def _candidates(counts: Counter[str], settings: TokenizerConfig) -> list[tuple[str, int]]:
     """The pieces that training starts from, with their counts: all bytes, and what covers most of the text.
 
     sentencepiece would look for them in the list of different words, where every word stands once, and so find
@@ -269,7 +270,7 @@ def _candidates(counts: Counter[str]) -> list[tuple[str, int]]:
     for word, count in counts.items():
         for byte in word:
             bytes_seen[byte] += count
-    often = [(piece, count) for piece, count in longer.items() if count > 1]
+    often = [(piece, count) for piece, count in longer.items() if count >= settings.min_frequency]
     often.sort(key=lambda item: (-item[1] * len(item[0]), item[0]))
     return [*sorted(bytes_seen.items()), *often[:CANDIDATES]]
 

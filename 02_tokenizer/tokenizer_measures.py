@@ -181,7 +181,7 @@ def unreachable(tokenizer: Tokenizer) -> list[int]:
 
 def visible(content: bytes) -> str:
     """A token as a person can read it: blanks as marks, bytes that are no whole characters in hexadecimal."""
-    marks = {" ": "␣", "\n": "⏎", "\r": "␍", "\t": "⇥"}
+    marks = {" ": "␣", "\n": "↵", "\r": "\\r", "\t": "⇥"}
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:

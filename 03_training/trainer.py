@@ -1,20 +1,34 @@
-"""transformers.Trainer with checkpoints that count only when they are whole, and logs a person can read."""
+"""transformers.Trainer whose runs cannot be lost: see docs/training_safety.md for what is promised.
+
+Trainer sees one batch per optimisation step (accumulation 1); how it is cut into micro-batches is decided here, so
+that memory can be made to suffice while training goes on.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
 import shutil
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import torch
-from callbacks import StopWhenAsked
-from transformers import Trainer
+from batch_size import BatchSize, MicroBatchMemory
+from callbacks import Agreement, StopWhenAsked
+from failures import NotFinite, failed_save, is_out_of_memory
+from hub_pushes import HubPushes
+from safetensors import SafetensorError
+from sample_order import SampleOrder, StepLoader
+from saving import STAGING, HashedFile, check_disk, commit, rotate
+from transformers import Trainer, set_seed
 
 from chapbook import artifact, checkpoint
 from chapbook.errors import ChapbookError
-from chapbook.log import log
+from chapbook.log import is_first_rank, log
 from chapbook.tokenizer import copy_tokenizer
 
 
@@ -23,7 +37,8 @@ class ChapbookTrainer(Trainer):
 
     recipe: what the run is made from (kind `checkpoint`, without the step). tokenizer: its directory, copied
     into each checkpoint. bytes_per_token: of each split's text with its end-of-text tokens, to give losses in bits per
-    byte. stop: knows whether somebody asked the run to stop.
+    byte. batch, order: how many and which blocks a step reads. stop: knows whether somebody asked the run to stop.
+    agreement: between the ranks. memory: remembers a smaller micro-batch. resume: the checkpoint to go on from.
     """
 
     def __init__(
@@ -33,7 +48,12 @@ class ChapbookTrainer(Trainer):
         tokenizer: Path,
         max_length: int,
         bytes_per_token: dict[str, float],
+        batch: BatchSize,
+        order: SampleOrder,
         stop: StopWhenAsked,
+        agreement: Agreement,
+        memory: MicroBatchMemory,
+        resume: checkpoint.Checkpoint | None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -41,27 +61,203 @@ class ChapbookTrainer(Trainer):
         self.tokenizer_directory = tokenizer
         self.max_length = max_length
         self.bytes_per_token = bytes_per_token
-        self.stop = stop
+        self.batch, self.order = batch, order
+        self.stop, self.agreement = stop, agreement
+        self.memory = memory
+        self.resume = resume
+        # The first step of an optimiser makes its state: only the second one shows what memory a step takes.
+        self._trials = 0 if batch.ranks == 1 else 1 if resume else 2
+        self._not_finite: list[int] = []
+        self._skipped = 0
+        self._last_loss: torch.Tensor | None = None
         self._last_log: tuple[int, float] | None = None
+        self._run = Path(self.args.output_dir)
+        self._saving_to: Path | None = None
+        self._saved = resume.step if resume else 0
+        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._hashes: dict[str, Future[str] | str] = {}
+        self._pushes: HubPushes | None = None
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens in one optimisation step over all ranks."""
+        return self.batch.sequences * self.max_length
+
+    # Data
+
+    def get_train_dataloader(self) -> StepLoader:
+        """One batch per step: what this rank computes of it."""
         arguments = self.args
-        per_rank = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
-        return per_rank * arguments.world_size * self.max_length
+        workers = arguments.dataloader_num_workers
+        return StepLoader(
+            self.train_dataset,
+            self.order,
+            arguments.process_index,
+            self.batch.ranks,
+            num_workers=workers,
+            persistent_workers=arguments.dataloader_persistent_workers,
+            prefetch_factor=arguments.dataloader_prefetch_factor if workers else None,
+            pin_memory=arguments.dataloader_pin_memory,
+        )
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
+        """As Trainer's, but with the last batch: dropping it is for training, held-back text is measured whole."""
+        drop, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.args.dataloader_drop_last = drop
+
+    # A step
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Gradients of one step's batch, micro-batch by micro-batch; returns its loss (this rank's share, detached).
+
+        When memory does not suffice, the step starts again from where it was, in micro-batches of half the size.
+        """
+        while self._trials:
+            self._try_memory(model, inputs, num_items_in_batch)
+        while True:
+            states = self._random_states()
+            try:
+                loss = self._micro_batches(model, inputs, num_items_in_batch)
+                break
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                said = str(error).strip().split("\n")[0]
+            # Here the failed pass is no longer referred to, and its memory can be had.
+            self._start_step_again(model, states)
+            self._halve(said)
+            if self.batch.ranks > 1:
+                # The others are waiting for gradients that will not come: they cannot be asked to start again.
+                raise ChapbookError(
+                    f"Out of memory on rank {self.args.process_index} ({said}). The next start computes "
+                    f"{self.batch.micro} blocks per device at a time: give the same command again."
+                )
+        # A step that is not finite changes no weights, and must not hide the others' loss either.
+        if self._last_loss is None:
+            self._last_loss = torch.zeros_like(loss)
+        self._last_loss = torch.where(torch.isfinite(loss), loss, self._last_loss)
+        return self._last_loss.clone()
+
+    def _micro_batches(self, model: Any, inputs: dict[str, Any], items: Any) -> torch.Tensor:
+        blocks = len(inputs["labels"])
+        total = torch.zeros((), device=self.args.device)
+        for start in range(0, blocks, self.batch.micro):
+            end = start + self.batch.micro
+            # Ranks exchange their gradients once, with the last micro-batch.
+            with self.accelerator.no_sync(model) if end < blocks else contextlib.nullcontext():
+                part = {name: values[start:end] for name, values in inputs.items()}
+                total += self._micro_batch(model, part, items, blocks)
+        return total
+
+    def _micro_batch(self, model: Any, inputs: dict[str, Any], items: Any, blocks: int) -> torch.Tensor:
+        # Losses are sums over the step's token count. A model that cannot take that count gives means, which Trainer
+        # divides by this: each is weighted by the part of the step that it is of.
+        self.current_gradient_accumulation_steps = blocks / len(inputs["labels"])
+        return super().training_step(model, inputs, items)
+
+    def _try_memory(self, model: Any, inputs: dict[str, Any], items: Any) -> None:
+        """Compute one micro-batch for nothing, and agree with the other ranks whether its memory was there.
+
+        In a step itself a rank cannot tell the others, which wait for its gradients.
+        """
+        states = self._random_states()
+        said = ""
+        try:
+            with self.accelerator.no_sync(model):
+                first = {name: values[: self.batch.micro] for name, values in inputs.items()}
+                self._micro_batch(model, first, items, len(inputs["labels"]))
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            said = str(error).strip().split("\n")[0]
+        self._start_step_again(model, states)
+        if self.agreement.highest(int(bool(said))):
+            self._halve(said or "another rank said so")
+        else:
+            self._trials -= 1
+
+    def _halve(self, said: str) -> None:
+        if self.batch.micro == 1:
+            raise ChapbookError(
+                f"Out of memory with one block of {self.max_length} tokens at a time ({said}). Set a smaller "
+                "pretokenize.max_length or model, or training.activation_checkpointing: true."
+            )
+        before, self.batch = self.batch, self.batch.halved()
+        self.memory.remember(self.batch)
+        if is_first_rank():
+            log.warning(
+                "OUT OF MEMORY at step %d (%s). Each device now computes %d blocks at a time instead of %d, %d times a "
+                "step; the step of %d blocks, and so what is learnt, stays. This is remembered for the next start.",
+                *(self.state.global_step + 1, said, self.batch.micro, before.micro, self.batch.accumulation),
+                self.batch.sequences,
+            )
+
+    def _start_step_again(self, model: Any, states: dict[str, torch.Tensor]) -> None:
+        model.zero_grad(set_to_none=True)
+        gc.collect()
+        if self.args.device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.set_rng_state(states["cuda"])
+        torch.set_rng_state(states["cpu"])
+
+    def _random_states(self) -> dict[str, torch.Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self.args.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state()
+        return states
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if math.isfinite(norm):
+            self._not_finite.clear()
+        else:
+            self._leave_out(model, float(norm))
+        return norm
+
+    def _leave_out(self, model: Any, norm: float) -> None:
+        """Have the optimiser change nothing in this step; end the training after too many of them in a row.
+
+        All ranks see the same norm, so that they agree without a word.
+        """
+        scaler = self.accelerator.scaler
+        if scaler is not None and scaler.get_scale() > 1:
+            # In fp16 the scaler leaves out steps until it has found its scale: the way it works.
+            return
+        if scaler is None:
+            # Optimisers skip what has no gradient, moments and weight decay included.
+            model.zero_grad(set_to_none=True)
+        step = self.state.global_step
+        self._not_finite.append(step)
+        self._skipped += 1
+        patience = self.args.nonfinite_patience
+        if is_first_rank():
+            log.warning(
+                "the gradient's norm is %s at step %d: its update is left out (%d of %d in a row)",
+                *(norm, step + 1, len(self._not_finite), patience),
+            )
+        if len(self._not_finite) < patience:
+            return
+        blocks = sorted({int(number) for step in self._not_finite for number in self.order.numbers(step)})
+        last = checkpoint.newest(self._run)
+        raise NotFinite(
+            f"The gradient's norm is {norm} at step {step + 1}, {_ordinal(len(self._not_finite))} in a row: training "
+            "cannot go on. The weights are those before these steps. Try a lower --learning_rate or more "
+            "training.warmup_steps; if the text is to blame, training.nonfinite_action: roll_back leaves it out. "
+            f"Last good checkpoint: {last.path if last else 'none'}. Blocks of these steps: {_list(blocks)}.",
+            places=[self.order.place(step) for step in self._not_finite],
+            blocks=blocks,
+        )
+
+    # Measuring
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add perplexity, bits per byte and speed to what Trainer logs.
-
-        Raises ChapbookError when the training loss is not finite: every later step would be wasted.
-        """
-        if not math.isfinite(logs.get("loss", 0.0)):
-            last = checkpoint.newest(Path(self.args.output_dir))
-            raise ChapbookError(
-                f"The loss is {logs['loss']} at step {self.state.global_step}: training cannot go on. Try a lower "
-                f"--learning_rate or more training.warmup_steps. Last good checkpoint: {last.path if last else 'none'}."
-            )
+        """Add perplexity, bits per byte and speed to what Trainer logs."""
+        if not math.isfinite(logs.get("grad_norm", 0.0)):
+            # JSON has no word for it.
+            del logs["grad_norm"]
         for name, split in (("loss", "train"), ("eval_loss", "eval")):
             if name in logs:
                 prefix = name.removesuffix("loss")
@@ -70,6 +266,8 @@ class ChapbookTrainer(Trainer):
                 if split in self.bytes_per_token:
                     logs[f"{prefix}bits_per_byte"] = logs[name] / math.log(2) / self.bytes_per_token[split]
         if "loss" in logs:
+            if self._skipped:
+                logs["skipped_steps"], self._skipped = self._skipped, 0
             now = time.perf_counter()
             if self._last_log is not None and self.state.global_step > self._last_log[0]:
                 steps = self.state.global_step - self._last_log[0]
@@ -92,61 +290,102 @@ class ChapbookTrainer(Trainer):
             self._last_log = (self._last_log[0], self._last_log[1] + time.perf_counter() - started)
         return metrics
 
-    def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
-        """As Trainer's, but with the last batch: dropping it is for training, held-back text is measured whole."""
-        drop, self.args.dataloader_drop_last = self.args.dataloader_drop_last, False
-        try:
-            return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.args.dataloader_drop_last = drop
+    # Saving
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        # Trainer switches the cache off for training and would leave that in config.json: 10 times slower text.
-        use_cache, self.model.config.use_cache = self.model.config.use_cache, True
-        super()._save(output_dir, state_dict)
-        self.model.config.use_cache = use_cache
-        if output_dir is not None and self.args.should_save:
-            copy_tokenizer(self.tokenizer_directory, Path(output_dir), self.max_length)
+    def _get_output_dir(self, trial: Any) -> str:
+        # While a checkpoint is written it lies where nobody takes it for one.
+        return str(self._saving_to) if self._saving_to else super()._get_output_dir(trial)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        # Save, then commit (the manifest), then delete old ones: Trainer deletes before anything is committed.
+        # Save aside, commit (manifest, rename), then delete old ones: Trainer deletes before anything is committed.
+        step = self.state.global_step
+        if step == self._saved:
+            return
         started = time.perf_counter()
-        directory = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
-        if self.args.should_save and directory.exists():
-            shutil.rmtree(directory)
+        last = checkpoint.newest(self._run)
+        staging = self._run / STAGING
+        if self.args.should_save:
+            check_disk(self._run, 3 * sum(p.numel() * p.element_size() for p in self.model.parameters()))
         self.accelerator.wait_for_everyone()
         limit, self.args.save_total_limit = self.args.save_total_limit, None
+        self._saving_to = staging
         try:
             super()._save_checkpoint(model, trial)
+            self._saving_to = None
+            # Every rank writes its own random state: all of them must be there before the manifest says so.
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save:
+                self._commit(staging / f"checkpoint-{step}")
+        except (OSError, SafetensorError, RuntimeError) as error:
+            if is_out_of_memory(error) or (self.batch.ranks > 1 and not self.args.should_save):
+                raise
+            # Room for whoever needs it; what is left of a killed save is deleted at the next start.
+            shutil.rmtree(staging, ignore_errors=True)
+            raise failed_save(error, step, last.path if last else None) from error
         finally:
+            self._saving_to = None
             self.args.save_total_limit = limit
-        # Every rank writes its own random state: all of them must be there before the manifest says so.
-        self.accelerator.wait_for_everyone()
+        self._saved = step
         if self.args.should_save:
-            manifest = self._commit(directory)
-            evaluated = manifest.counts["eval_loss"]
-            log.info("saved %s%s", directory, "" if evaluated is None else f" (eval loss {evaluated:.4f})")
-            rotate(Path(self.args.output_dir), limit)
+            rotate(self._run, limit)
         if self._last_log is not None:
             self._last_log = (self._last_log[0], self._last_log[1] + time.perf_counter() - started)
 
-    def _commit(self, directory: Path) -> artifact.Manifest:
-        step = self.state.global_step
-        newest = {
-            name: entry[name] for entry in self.state.log_history for name in ("loss", "eval_loss") if name in entry
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        # Not Trainer's: it would also pickle its arguments, with whatever secret is among them.
+        if output_dir is None or not self.args.should_save:
+            return
+        directory = Path(output_dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        model = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+        # Trainer switches the cache off for training and would leave that in config.json: 10 times slower text.
+        use_cache, model.config.use_cache = model.config.use_cache, True
+        model.save_pretrained(directory, state_dict=state_dict)
+        model.config.use_cache = use_cache
+        copy_tokenizer(self.tokenizer_directory, directory, self.max_length)
+        # Hashed while the optimiser is written.
+        self._hashes = {
+            path.name: self._hashing.submit(artifact.file_hash, path) for path in directory.glob("*.safetensors")
         }
-        evaluated = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._save_optimizer_and_scheduler(output_dir)
+            return
+        if self.args.should_save:
+            for name, part in (("optimizer.pt", self.optimizer), ("scheduler.pt", self.lr_scheduler)):
+                file = HashedFile(Path(output_dir, name))
+                torch.save(part.state_dict(), file)  # type: ignore[arg-type]
+                self._hashes[name] = file.close()
+
+    def _commit(self, written: Path) -> None:
+        directory = self._run / written.name
+        if self.state.best_model_checkpoint == str(written):
+            self.state.best_model_checkpoint = str(directory)
+            self.state.save_to_json(str(written / "trainer_state.json"))
+        hashes = {name: found if isinstance(found, str) else found.result() for name, found in self._hashes.items()}
+        step = self.state.global_step
         recipe = artifact.Recipe(
             kind=self.recipe.kind,
             format_version=self.recipe.format_version,
             config=self.recipe.config | {"step": step},
             inputs=self.recipe.inputs,
         )
-        counts = {
+        manifest = commit(written, directory, recipe, self._counts(), hashes)
+        evaluated = manifest.counts["eval_loss"]
+        log.info("saved %s%s", directory, "" if evaluated is None else f" (eval loss {evaluated:.4f})")
+        if self._pushes is not None and (self.args.hub_strategy != "end" or manifest.counts["finished"]):
+            self._pushes.push(directory)
+
+    def _counts(self) -> dict[str, Any]:
+        step = self.state.global_step
+        losses = [entry["loss"] for entry in self.state.log_history if "loss" in entry]
+        evaluated = {entry["step"]: entry["eval_loss"] for entry in self.state.log_history if "eval_loss" in entry}
+        return {
             "step": step,
             "max_steps": self.state.max_steps,
             "epoch": self.state.epoch,
-            "loss": newest.get("loss"),
+            "loss": losses[-1] if losses else None,
             "eval_loss": evaluated.get(step),
             # The run ends here by itself: at its last step, or by early stopping.
             "finished": self.control.should_training_stop and self.stop.exit_code is None,
@@ -154,29 +393,53 @@ class ChapbookTrainer(Trainer):
             "tokens_seen": step * self.tokens_per_step,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "world_size": self.args.world_size,
+            "micro_batch": self.batch.micro,
+            "left_out": self.order.left_out,
             "device": self.args.device.type,
         }
-        return artifact.write_manifest(directory, recipe, counts)
+
+    # Going on
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        # The random states of other ranks than there are now cannot be gone on with.
+        counts = self.resume.manifest.counts if self.resume and self.resume.manifest else {}
+        if checkpoint is not None and counts.get("world_size") != self.batch.ranks:
+            self.seed_rank()
+        else:
+            super()._load_rng_state(checkpoint)
+
+    def seed_rank(self) -> None:
+        """Give each rank random numbers of its own, the same at every start from this step."""
+        set_seed((self.args.seed + 1_000_003 * self.args.process_index + 7_919 * self.state.global_step) % 2**32)
+
+    # The Hub
+
+    def init_hf_repo(self, *arguments: Any, **settings: Any) -> None:
+        """Nothing yet: whether the Hub answers must not decide whether a training starts."""
+
+    def start_pushes(self) -> None:
+        """Upload committed checkpoints from now on, when the configuration asks for it."""
+        if self.args.push_to_hub and self.is_world_process_zero():
+            self._pushes = HubPushes(
+                self._run,
+                repository=self.args.hub_model_id or self._run.name,
+                strategy=str(getattr(self.args.hub_strategy, "value", self.args.hub_strategy)),
+                private=self.args.hub_private_repo,
+            )
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        # Trainer would upload a checkpoint that is not committed yet, with its pickled arguments.
+        pass
+
+    def _finish_current_push(self) -> None:
+        if self._pushes is not None:
+            self._pushes.finish()
 
 
-def rotate(run: Path, limit: int | None) -> None:
-    """Delete the oldest complete checkpoints beyond `limit`; the newest and the best stay in any case.
+def _ordinal(number: int) -> str:
+    return {1: "the first", 2: "the second", 3: "the third"}.get(number, f"the {number}th")
 
-    Folders that are not complete are left alone: they may be evidence.
-    """
-    if not limit:
-        return
-    complete = [found for found in checkpoint.list_checkpoints(run) if found.problem is None]
-    if len(complete) <= limit:
-        return
-    keep = {complete[-1].name}
-    if (best := checkpoint.best(complete)) is not None:
-        keep.add(best.name)
-    for found in complete:
-        if len(complete) <= max(limit, len(keep)):
-            return
-        if found.name not in keep:
-            # The manifest goes first: half a deletion must not look like a checkpoint.
-            (found.path / artifact.MANIFEST).unlink()
-            shutil.rmtree(found.path)
-            complete = [other for other in complete if other.name != found.name]
+
+def _list(numbers: Sequence[int]) -> str:
+    shown = ", ".join(map(str, numbers[:20]))
+    return f"{shown} and {len(numbers) - 20} more" if len(numbers) > 20 else shown

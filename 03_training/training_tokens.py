@@ -6,6 +6,7 @@ import argparse
 import os
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pretokenize import Mode, Pretokenized, pretokenize, usable
@@ -23,6 +24,7 @@ NPY_FORMAT_VERSION = 1
 RANGE_CHUNK = 1 << 24
 # How long the other ranks wait for the first one, in seconds, when training.ddp_timeout says nothing.
 DEFAULT_TIMEOUT = 1_800
+CLOCKS_APART = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def training_tokens(arguments: argparse.Namespace, config: RunConfig, workspace:
     if arguments.use_pretokenized:
         found = pretokenize(config, workspace, "cache_only")
     elif not is_first_rank():
-        found = _wait(config, workspace, recipe)
+        found = _wait(config, workspace, recipe, fresh=arguments.no_pretokenized)
     else:
         ready = None if arguments.no_pretokenized else usable(config, workspace, recipe)
         others = int(os.environ.get("WORLD_SIZE", "1")) - 1
@@ -117,11 +119,15 @@ def _time_limit(config: RunConfig) -> float:
     return float(config.training.get("ddp_timeout", DEFAULT_TIMEOUT))
 
 
-def _wait(config: RunConfig, workspace: Workspace, recipe: artifact.Recipe) -> Pretokenized:
+def _wait(config: RunConfig, workspace: Workspace, recipe: artifact.Recipe, *, fresh: bool) -> Pretokenized:
     """Wait for the first rank's tokens. Not at a barrier: that would end in a timeout that explains nothing."""
     limit = _time_limit(config)
     started = time.monotonic()
-    while (found := usable(config, workspace, recipe)) is None:
+    # With `fresh`, older tokens are not the ones to wait for; ranks start and clocks go a little apart.
+    oldest = datetime.now(UTC) - timedelta(seconds=CLOCKS_APART)
+    while (found := usable(config, workspace, recipe)) is None or (
+        fresh and datetime.fromisoformat(found.manifest.created_at) < oldest
+    ):
         if time.monotonic() - started > limit:
             raise ChapbookError(
                 f"Rank {os.environ.get('RANK')} has waited {limit:g} s for the first rank to tokenize. Tokenize before "

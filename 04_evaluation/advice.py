@@ -25,7 +25,7 @@ GAP = 0.10
 EPOCHS = 4.0
 # Tokens per parameter: 20 is compute-optimal in Hoffmann et al. 2022; small models were measured at 10.5 (nanochat).
 TOKENS_PER_PARAMETER = 10.5
-# Held-back text that needs this much more tokens per byte than the training text is not what the tokenizer was made for.
+# With fewer bytes per token than this share of the training text's, the text is not what the tokenizer was made for.
 FIT = 0.90
 # Within this share of the true entropy there is nothing left to learn.
 NEAR_TRUTH = 0.02
@@ -103,15 +103,15 @@ def _counting(facts: Facts) -> dict[str, str] | None:
     if unigram is not None and _is_above(unigram):
         return _entry(
             "continue" if _falling(facts) is not False else "check the training",
-            f"{model:.3f} bits per byte, and the frequencies of the tokens alone give {unigram['bits_per_byte']:.3f}: it "
-            "has not learnt which tokens are common",
+            f"{model:.3f} bits per byte, and the frequencies of the tokens alone give {unigram['bits_per_byte']:.3f}: "
+            "it has not learnt which tokens are common",
             "a model must be below the unigram line (same bytes, same tokens)",
         )
     if five is not None and _is_above(five):
         return _entry(
             "continue",
-            f"{model:.3f} bits per byte, and counting five tokens gives {five['bits_per_byte']:.3f}: the text it writes "
-            "cannot hang together for longer than that",
+            f"{model:.3f} bits per byte, and counting five tokens gives {five['bits_per_byte']:.3f}: the text it "
+            "writes cannot hang together for longer than that",
             "a model should be below the 5-gram line; the guides say the same with a loss above "
             f"{GUIDE_LOSS:g} (here {facts.total['loss']:.2f} of {math.log(facts.vocabulary):.2f} for a uniform guess)",
         )

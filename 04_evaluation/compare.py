@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,9 @@ FORMAT_VERSION = 1
 # A difference is called real below this: the usual convention, and no more than that.
 SIGNIFICANT = 0.05
 NOTE = (
-    "Both read the same bytes, so bits per byte may be compared though their tokenizers differ. The p-value is for this "
-    "text: another training run of the same configuration, with another seed, differs too (by 0.001 to 0.002 nats per "
-    "token in published series), and that is not in it. Train several seeds before you say that a recipe is better."
+    "Both read the same bytes, so bits per byte may be compared though their tokenizers differ. The p-value is for "
+    "this text: another training run of the same configuration, with another seed, differs too (by 0.001 to 0.002 nats "
+    "per token in published series), and that is not in it. Train several seeds before you say that a recipe is better."
 )
 
 

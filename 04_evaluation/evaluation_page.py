@@ -94,7 +94,8 @@ def _html_table(results: Any, table: Table) -> str:
             cells = [_html_cell(results, cell) for cell in row]
             if table.bars is not None:
                 cells.insert(table.bars + 1, bars[number])
-            lines.append(f"<tr{' class="here"' if number in table.here else ''}>{''.join(cells)}</tr>")
+            kind = ' class="here"' if number in table.here else ""
+            lines.append(f"<tr{kind}>{''.join(cells)}</tr>")
         kind = "wide words" if table.words else "wide"
         parts.append(f'<div class="{kind}"><table><tr>{"".join(heads)}</tr>\n' + "\n".join(lines) + "</table></div>")
     kind = "failed" if table.failed else "note"

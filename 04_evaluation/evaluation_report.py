@@ -93,8 +93,8 @@ def _text(place: str, described: dict[str, Any]) -> list[Table | str]:
         if key not in total:
             continue
         interval: Sequence[Cell] = ("", "")
-        if key in confidence:
-            interval = [Figure(f"{place}/confidence/{key}/{end}", form) for end in (0, 1)]
+        if key in confidence.get("intervals", {}):
+            interval = [Figure(f"{place}/confidence/intervals/{key}/{end}", form) for end in (0, 1)]
         rows.append((label, Figure(f"{place}/total/{key}", form), *interval))
     how = (
         f"Intervals: {confidence['level']:.0%}, {confidence['method']}, {confidence['resamples']:,} resamples, seed "

@@ -109,8 +109,8 @@ def _first_bytes(text: str, limit: int) -> str:
 def measure(context: Context, scores: Sequence[DocumentScore]) -> dict[str, Any]:
     """The table of figures for the documents that `scores` are about, in bits per byte.
 
-    Each row: `name`, `bits_per_byte`, `trained_on` (bytes, 0: nothing) and for n-grams, whose cost is known by document,
-    `model_minus_this` with the paired interval.
+    Each row: `name`, `bits_per_byte`, `trained_on` (bytes, 0: nothing) and for n-grams, whose cost is known by
+    document, `model_minus_this` with the paired interval.
     """
     held_back = "".join(document.text for document in context.documents).encode()
     limit = QUICK_TRAINING_BYTES if context.quick else context.config.evaluation.floor_bytes

@@ -38,44 +38,36 @@ class KneserNey:
         return np.concatenate(parts), np.concatenate(places)
 
     def _count(self, stream: Ints, place: Ints) -> None:
-        # grams[i]: number of the n-gram that ends at i, in the table of its order; -1 where the document is too short.
+        # grams[i]: number of the n-gram that ends at i in the table of its order; -1 where the document is too short.
         # A table's key is (number of the n-gram without its last token) * base + last token: a trie by prefix.
-        grams = stream.copy()
+        grams = stream
         counts = np.bincount(stream, minlength=self.base)
-        for length in range(1, self.order + 1):
-            if length > 1:
-                inside = np.flatnonzero(place >= length - 1)
-                keys, first, inverse, counts = np.unique(
-                    grams[inside - 1] * self.base + stream[inside],
-                    return_index=True,
-                    return_inverse=True,
-                    return_counts=True,
-                )
-                first = inside[first]
-                # Of what is one token shorter it is now known how many different tokens came before it.
-                self._finish(length - 1, np.bincount(grams[first], minlength=self._pending[0].size))
-                self._keys.append(keys)
-                self._pending = counts, place[first] == length - 1
-                grams = np.full(len(stream), -1, np.int64)
-                grams[inside] = inverse
-            else:
-                self._pending = counts, np.arange(self.base) == self.start
-        self._finish(self.order, None)
-        del self._pending
+        starts = np.arange(self.base) == self.start
+        for length in range(2, self.order + 1):
+            inside = np.flatnonzero(place >= length - 1)
+            keys, first, inverse, longer = np.unique(
+                grams[inside - 1] * self.base + stream[inside],
+                return_index=True,
+                return_inverse=True,
+                return_counts=True,
+            )
+            first = inside[first]
+            # Below the highest order an n-gram counts by how many different tokens come before it. At the start of a
+            # document nothing does: there its raw count is all there is.
+            preceded = np.bincount(grams[first], minlength=len(counts))
+            self._add_level(np.where(starts, counts, preceded))
+            self._keys.append(keys)
+            counts, starts = longer, place[first] == length - 1
+            grams = np.full(len(stream), -1, np.int64)
+            grams[inside] = inverse
+        self._add_level(counts)
 
-    def _finish(self, length: int, preceded: Ints | None) -> None:
-        """Turn the counts of one order into its level: raw ones at the highest order, else those of predecessors."""
-        counts, starts = self._pending
-        # What stands at the start of a document is preceded by nothing: its raw count is all there is.
-        adjusted = counts if preceded is None else np.where(starts, counts, preceded)
-        if length == 1:
-            adjusted = adjusted.copy()
-            adjusted[self.start] = 0
-            context = np.zeros(self.base, np.int64)
+    def _add_level(self, counts: Ints) -> None:
+        if self._levels:
+            self._levels.append(_Level(counts, self._keys[-1] // self.base, self._levels[-1].size))
         else:
-            context = self._keys[length - 2] // self.base
-        contexts = 1 if length == 1 else self._levels[-1].size
-        self._levels.append(_Level(adjusted, context, contexts))
+            counts[self.start] = 0
+            self._levels.append(_Level(counts, np.zeros(self.base, np.int64), 1))
 
     def nats(self, documents: Sequence[Sequence[int]]) -> Floats:
         """The summed negative log-likelihood of each document's tokens; its end is not scored. (documents,)."""
@@ -92,7 +84,9 @@ class KneserNey:
             probability = level.interpolate(context, grams, probability)
         scored = (place > 0) & np.concatenate((place[1:] > 0, [False]))
         document = np.cumsum(place == 0) - 1
-        return np.bincount(document[scored], -np.log(probability[scored]), minlength=len(documents))
+        nats = np.zeros(len(documents))
+        np.add.at(nats, document[scored], -np.log(probability[scored]))
+        return nats
 
     def _look_up(self, table: Ints, context: Ints, stream: Ints) -> Ints:
         if not len(table):

@@ -86,7 +86,7 @@ def windows(document: int, ids: list[int], end_of_text: int, context: int) -> It
 class PositionLoss:
     """Loss by the number of tokens that the model sees before the one it predicts, from 1 to its context.
 
-    Two curves: over the beginnings of documents, where everything before is seen but texts begin alike; and over
+    Two curves: over the beginnings of documents, where everything before is seen but texts begin alike; and over whole
     windows that start inside a document, where each position holds the same kind of text, so that what falls from
     left to right is what the context is worth.
     """
@@ -98,22 +98,25 @@ class PositionLoss:
     def add(self, window: Window, nats: np.ndarray) -> None:
         """nats: (len(window.ids) - 1,), the loss of every token of the window, scored or not."""
         name = "beginning" if window.begins else "inside"
+        if name == "inside" and len(nats) < len(self.sums[name]):
+            # A window that ends with its document would put the ends of documents under the low positions alone.
+            return
         self.sums[name][: len(nats)] += nats
         self.counts[name][: len(nats)] += 1
 
     def octaves(self) -> dict[str, list[dict[str, Any]]]:
-        """Per curve the mean loss with 1, 2-3, 4-7, 8-15, … tokens before, as far as there are tokens."""
+        """Per curve the mean loss with 1, 2-3, 4-7, 8-15, … tokens before it, as far as there are tokens."""
         curves: dict[str, list[dict[str, Any]]] = {}
         for name, counts in self.counts.items():
             rows = []
             low = 1
             while low <= len(counts):
-                high = min(2 * low - 1, len(counts))
+                high = 2 * low - 1 if 2 * low < len(counts) else len(counts)
                 tokens = int(counts[low - 1 : high].sum())
                 if tokens:
                     loss = float(self.sums[name][low - 1 : high].sum() / tokens)
                     rows.append({"seen_from": low, "seen_to": high, "tokens": tokens, "loss": loss})
-                low *= 2
+                low = high + 1
             curves[name] = rows
         return curves
 
@@ -180,7 +183,7 @@ def score_documents(
 def _score_batch(
     model: PreTrainedModel, batch: list[Window], padding: int, vocabulary: int
 ) -> list[tuple[np.ndarray, float, float]]:
-    """For each window: the loss of each token (nats), and how many scored ones were the likeliest, in the first five."""
+    """For each window: each token's loss (nats), and how many scored ones were the likeliest, or in the first five."""
     import torch
 
     longest = max(len(window.ids) for window in batch)
@@ -256,8 +259,10 @@ def confidence(scores: list[DocumentScore], resamples: int, seed: int) -> dict[s
     columns = np.array([[getattr(s, name) for name in names] for s in scores], np.float64)
     nats, tokens, size, words, correct, top5 = bootstrap.resampled_sums(columns, resamples, seed).T
     resampled = rates(nats, tokens, size, words) | {"accuracy": correct / tokens, "top5_accuracy": top5 / tokens}
-    result |= {name: bootstrap.interval(np.asarray(values)) for name, values in resampled.items()}
-    return result | {"bits_per_byte_stderr": float(resampled["bits_per_byte"].std(ddof=1))}
+    return result | {
+        "intervals": {name: bootstrap.interval(np.asarray(values)) for name, values in resampled.items()},
+        "bits_per_byte_stderr": float(resampled["bits_per_byte"].std(ddof=1)),
+    }
 
 
 def by_group(scores: list[DocumentScore], group: Callable[[DocumentScore], str]) -> dict[str, dict[str, float | int]]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # 2: confidence, floors, positions, decades, measurements by module.
 FORMAT_VERSION = 2
 RESULTS = "results.json"
-# The modules of this folder beside language modelling, and whether quick mode makes them (context.py says how they look).
+# The modules of this folder beside language modelling (as context.py describes), and whether quick mode runs them.
 MEASUREMENTS = {"continuation": True, "knowledge": False, "memorisation": False, "human_sheet": False}
 HARNESS_KEYS = ("results", "versions", "higher_is_better", "n-samples")
 # Vocabularies are padded to multiples of at most this; a model that is larger still has another tokenizer.

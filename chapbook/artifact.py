@@ -18,7 +18,8 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -32,10 +33,14 @@ from chapbook.log import log
 MANIFEST = "manifest.json"
 ROOT = Path(__file__).resolve().parent.parent
 
+# One thread takes SHA-256 at 1.5 to 2 GB/s; a checkpoint has two or three large files.
+_HASHING_THREADS = min(8, os.cpu_count() or 1)
+
 # The packages whose version can change what an artifact contains.
 RECORDED_PACKAGES = (
     *("ftfy", "lxml", "py3langid", "pypdfium2", "pyarrow"),
-    *("tokenizers", "gigatoken", "datasets", "torch", "transformers", "accelerate", "huggingface_hub"),
+    *("tokenizers", "gigatoken", "sentencepiece", "datasets"),
+    *("torch", "transformers", "accelerate", "huggingface_hub"),
 )
 
 
@@ -121,10 +126,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on disk, not only in memory."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -158,22 +169,32 @@ def environment() -> tuple[dict[str, str], str | None]:
     return versions, commit
 
 
-def write_manifest(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> Manifest:
+def write_manifest(
+    directory: Path, recipe: Recipe, counts: dict[str, Any], *, hashes: Mapping[str, str] | None = None
+) -> Manifest:
     """Hash and sync every file below `directory`, then write its manifest: from here on it exists.
 
-    Files whose name starts with a dot do not belong to the artifact.
+    Files whose name starts with a dot do not belong to the artifact. hashes: SHA-256 by relative path, of files
+    that were hashed while they were written.
     """
-    files = []
+    known = hashes or {}
+    paths = []
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         relative = path.relative_to(directory)
-        if path.name == MANIFEST or any(part.startswith(".") for part in relative.parts):
-            continue
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            os.fsync(file.fileno())
-        files.append({"path": relative.as_posix(), "size": path.stat().st_size, "sha256": digest})
+        if path.name != MANIFEST and not any(part.startswith(".") for part in relative.parts):
+            paths.append(path)
+    names = [path.relative_to(directory).as_posix() for path in paths]
+    # Hashing needs a core and syncing the disk: side by side they take as long as the slower of the two.
+    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+        syncing = threads.map(_sync_file, paths)
+        digests = list(threads.map(lambda name: known.get(name) or file_hash(directory / name), names))
+        list(syncing)
+    files = [
+        {"path": name, "size": path.stat().st_size, "sha256": digest}
+        for name, path, digest in zip(names, paths, digests, strict=True)
+    ]
     for folder in {path.parent for path in directory.rglob("*")} | {directory}:
-        _sync_directory(folder)
+        sync_directory(folder)
     versions, commit = environment()
     manifest = Manifest(
         kind=recipe.kind,
@@ -208,6 +229,9 @@ def read_manifest(directory: Path) -> Manifest | None:
 
 def damage(directory: Path, manifest: Manifest, *, hashes: bool = False) -> list[str]:
     """What is wrong with the files of an artifact: missing, of another size and, if asked, of other content."""
+    present = [entry["path"] for entry in manifest.files if hashes and (directory / entry["path"]).is_file()]
+    with ThreadPoolExecutor(_HASHING_THREADS) as threads:
+        found = dict(zip(present, threads.map(lambda name: file_hash(directory / name), present), strict=True))
     problems = []
     for entry in manifest.files:
         path = directory / entry["path"]
@@ -215,7 +239,7 @@ def damage(directory: Path, manifest: Manifest, *, hashes: bool = False) -> list
             problems.append(f"{entry['path']} is missing")
         elif path.stat().st_size != entry["size"]:
             problems.append(f"{entry['path']} has {path.stat().st_size} bytes instead of {entry['size']}")
-        elif hashes and file_hash(path) != entry["sha256"]:
+        elif hashes and found[entry["path"]] != entry["sha256"]:
             problems.append(f"{entry['path']} has other content than when it was written")
     return problems
 
@@ -258,25 +282,51 @@ def reusable(directory: Path, recipe: Recipe, *, warn: bool = True) -> Manifest 
     return manifest
 
 
+# Files of the locks that this process holds.
+_held_locks: set[int] = set()
+
+
+def _release_in_child() -> None:
+    # A forked worker inherits the open file, and would hold the lock for seconds after its parent was killed.
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in _held_locks:
+        os.dup2(nothing, descriptor)
+    os.close(nothing)
+    _held_locks.clear()
+
+
+os.register_at_fork(after_in_child=_release_in_child)
+
+
 @contextlib.contextmanager
 def lock(directory: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the right to write `directory`, across processes; a crash releases it.
 
-    With `wait`, waits for another holder and says so; without, raises ArtifactError at once.
+    With `wait`, waits for another holder and says so; without, raises ArtifactError at once. The lock file stays
+    where it is: the lock is the kernel's, and a file without a living holder locks nothing.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)
     path = directory.parent / f".{directory.name}.lock"
-    with path.open("w") as file:
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
             if not wait:
                 raise ArtifactError(
-                    f"Another process is writing {directory}. Wait for it to end, or stop it."
+                    f"Another process is writing {directory} (process {holder}). Wait for it to end, or stop it."
                 ) from None
-            log.info("waiting for another process that is writing %s", directory)
+            log.info("waiting for another process (%s) that is writing %s", holder, directory)
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        file.truncate(0)
+        file.write(f"{os.getpid()} on {platform.node()}\n")
+        file.flush()
+        _held_locks.add(file.fileno())
+        try:
+            yield
+        finally:
+            _held_locks.discard(file.fileno())
 
 
 def ensure(
@@ -322,5 +372,5 @@ def ensure(
             shutil.rmtree(old)
         else:
             partial.rename(directory)
-        _sync_directory(directory.parent)
+        sync_directory(directory.parent)
         return manifest, False

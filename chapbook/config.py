@@ -21,6 +21,7 @@ from chapbook.source_config import KINDS, AnySource, CollectConfig, SourceEntry
 
 # Letters and digits of any script, and . _ - after the first.
 NAME_PATTERN = r"^\w[\w.-]*$"
+Year = Annotated[int, Field(ge=1000, le=2099)]
 
 
 class DuplicatesConfig(Section):
@@ -131,14 +132,16 @@ class TokenizerConfig(Section):
     pattern: Literal["o200k", "cl100k", "gpt2"] = "o200k"
     """The regular expression that cuts text into words first."""
     min_frequency: int = Field(default=2, ge=1)
-    """A pair (bpe) or character (char) must occur this often to become a token."""
+    """A pair (bpe), piece (unigram) or character (char) must occur this often to become a token."""
     max_bytes: int = Field(default=1_000_000_000, ge=1_000)
     """Train on at most this much text: a seeded sample of documents, each source in its proportion."""
     seed: int = 1
     """Another seed, other documents in the sample."""
     pad_token: bool = False
     """Add a token <|pad|>; Chapbook itself needs none."""
-    special_tokens: list[Annotated[str, Field(pattern=r"^<\|\w+\|>$")]] = Field(default=[], validate_default=True)
+    special_tokens: list[Annotated[str, Field(pattern=r"^<\|[^\W\d_]\w*\|>$")]] = Field(
+        default=[], validate_default=True
+    )
     """Further special tokens, written <|name|>: no pattern keeps that together, so no text can become one."""
 
     @field_validator("superword_share")
@@ -187,6 +190,29 @@ class EvaluationConfig(Section):
     """Training text that n-gram models and compressors are given to compare with, at most (quick: 2 MB)."""
     seed: int = Field(default=1, ge=0, lt=2**32)
     """Same seed, same intervals and samples."""
+    period: tuple[Year, Year] | None = None
+    """First and last year of the texts' period, e.g. [1500, 1850]: words and years after it count as anachronisms."""
+    tasks: list[str] = []
+    """Further tasks of lm-evaluation-harness by name, e.g. hellaswag, lambada_openai; comprehensive mode runs them."""
+    task_folder: str | None = None
+    """Folder with task files of your own for the harness. Relative to the config file."""
+    few_shot: int | None = Field(default=None, ge=0)
+    """Worked examples before each item of `tasks`. Default: as each task says."""
+    task_items: int = Field(default=0, ge=0)
+    """Items of each of `tasks`, the first ones; 0: all."""
+
+    @field_validator("period")
+    @classmethod
+    def _in_order(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
+        if value is not None and value[0] > value[1]:
+            raise ValueError("the first year must not be after the last")
+        return value
+
+    @field_validator("task_folder")
+    @classmethod
+    def _absolute_folder(cls, value: str | None, info: ValidationInfo) -> str | None:
+        base = (info.context or {}).get("base")
+        return value if base is None or value is None else str(Path(base, Path(value).expanduser()))
 
 
 class GenerationConfig(Section):

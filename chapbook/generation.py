@@ -65,38 +65,12 @@ class Writer:
 
     def write(self, prompt: str, settings: GenerationConfig) -> list[Sample]:
         """`settings.num_samples` continuations of one prompt. Same seed, same texts."""
-        import torch
-
         ids, new = self.prompt_ids(prompt, settings.max_new_tokens)
-        torch.manual_seed(settings.seed)
-        sampling: dict[str, Any] = {"do_sample": False}
         if settings.temperature == 0 and settings.num_samples > 1:
             log.warning("at temperature 0 all samples are equal: writing one instead of %d", settings.num_samples)
-        if settings.temperature > 0:
-            sampling = {
-                "do_sample": True,
-                "temperature": settings.temperature,
-                "top_k": settings.top_k,
-                "top_p": settings.top_p,
-            }
-        inputs = torch.tensor([ids], device=self.model.device)
-        with torch.inference_mode():
-            output = self.model.generate(
-                inputs,
-                attention_mask=torch.ones_like(inputs),
-                max_new_tokens=new,
-                num_return_sequences=settings.num_samples if settings.temperature > 0 else 1,
-                repetition_penalty=settings.repetition_penalty,
-                pad_token_id=self.end_of_text,
-                eos_token_id=self.end_of_text,
-                **sampling,
-            )
-        samples = []
-        for row in output[:, len(ids) :].tolist():
-            ended = self.end_of_text in row
-            written = row[: row.index(self.end_of_text)] if ended else row
-            samples.append(Sample(prompt, self.tokenizer.decode(written), len(written), ended))
-        return samples
+        copies = settings.num_samples if settings.temperature > 0 else 1
+        written = continue_tokens(self.model, [ids] * copies, new, settings, self.end_of_text)
+        return [Sample(prompt, self.tokenizer.decode(row), len(row), ended) for row, ended in written]
 
     def write_all(self, prompts: Sequence[str], settings: GenerationConfig) -> list[Sample]:
         """Samples for each prompt. Equal prompts get different seeds, so that their samples differ."""
@@ -104,6 +78,47 @@ class Writer:
         for number, prompt in enumerate(prompts):
             samples += self.write(prompt, settings.model_copy(update={"seed": settings.seed + number}))
         return samples
+
+
+def continue_tokens(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    new_tokens: int,
+    settings: GenerationConfig,
+    end_of_text: int,
+) -> list[tuple[list[int], bool]]:
+    """What the model writes after each prompt: the token ids before end-of-text, and whether it ended there itself.
+
+    prompts: token ids, all of one length, so that no padding comes between them and what follows; one batch.
+    `settings.num_samples` and `settings.max_new_tokens` are not looked at. Same seed and batch, same tokens.
+    """
+    import torch
+
+    sampling: dict[str, Any] = {"do_sample": False}
+    if settings.temperature > 0:
+        sampling = {
+            "do_sample": True,
+            "temperature": settings.temperature,
+            "top_k": settings.top_k,
+            "top_p": settings.top_p,
+        }
+    torch.manual_seed(settings.seed)
+    inputs = torch.tensor(prompts, device=model.device)
+    with torch.inference_mode():
+        output = model.generate(
+            inputs,
+            attention_mask=torch.ones_like(inputs),
+            max_new_tokens=new_tokens,
+            repetition_penalty=settings.repetition_penalty,
+            pad_token_id=end_of_text,
+            eos_token_id=end_of_text,
+            **sampling,
+        )
+    written = []
+    for row in output[:, inputs.shape[1] :].tolist():
+        ended = end_of_text in row
+        written.append((row[: row.index(end_of_text)] if ended else row, ended))
+    return written
 
 
 def best_device() -> str:

@@ -174,6 +174,8 @@ class ArchiveSource(OnlineSource):
     urls: list[Url] = []
     """Where files or zips of them can be downloaded. robots.txt is not asked: these are named by a person, one by
     one, not found by following links."""
+    members: str = "*"
+    """Of folders and zips only the files whose path matches this pattern (* matches any characters, / included)."""
 
     def _is_asked(self) -> bool:
         return bool(self.paths or self.urls)

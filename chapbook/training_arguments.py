@@ -38,6 +38,8 @@ DEFAULTS: dict[str, Any] = {
     "prediction_loss_only": True,
     # Blocks have one length; a smaller last batch would only force a second set of kernels.
     "dataloader_drop_last": True,
+    # A language model uses all of its parameters; looking for others costs a walk over the graph in every step.
+    "ddp_find_unused_parameters": False,
 }
 
 # Fields that Chapbook sets itself, with the way to say the same.
@@ -69,6 +71,21 @@ class RunArguments(TrainingArguments):
     )
     precision: Literal["auto", "bf16", "fp16", "fp32"] = dataclasses.field(
         default="auto", metadata={"help": "auto: bf16 on a GPU that has it, else fp16 on a GPU, else fp32."}
+    )
+    global_batch_size: int | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "Blocks in one optimisation step over all ranks. Default: per device x accumulation x ranks at "
+            "the run's first start; what is not given of these follows from it, on any number of ranks."
+        },
+    )
+    nonfinite_patience: int = dataclasses.field(
+        default=3,
+        metadata={"help": "Stop after this many steps in a row whose gradient is not finite; they change no weights."},
+    )
+    nonfinite_action: Literal["stop", "roll_back"] = dataclasses.field(
+        default="stop",
+        metadata={"help": "roll_back: do not stop; go back to the last checkpoint and leave their batches out."},
     )
     early_stopping_patience: int | None = dataclasses.field(
         default=None, metadata={"help": "Stop after this many evaluations without a better one. Default: never."}
@@ -116,7 +133,10 @@ def problems(training: dict[str, Any], *, construct: bool = False) -> list[str]:
     for name, lowest in (("learning_rate", 0.0), ("max_grad_norm", 0.0), ("weight_decay", 0.0)):
         if isinstance(values.get(name), float) and values[name] < lowest:
             found.append(f"training.{name} = {values[name]!r}: must not be negative")
-    for name in ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"):
+    for name in (
+        *("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"),
+        *("global_batch_size", "nonfinite_patience"),
+    ):
         if isinstance(values.get(name), int) and values[name] < 1:
             found.append(f"training.{name} = {values[name]!r}: must be at least 1")
     if values.get("max_steps", 1) < 1 and values["max_steps"] != -1:

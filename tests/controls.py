@@ -20,36 +20,39 @@ from chapbook.workspace import Workspace
 
 
 class CopyModel(GPT2LMHeadModel):
-    """Knows texts by heart: after up to `LONGEST` tokens it is sure of the one that follows them in the texts.
+    """Knows texts by heart: it is sure of the token that follows the longest stretch of the last ones it remembers.
 
-    The longest stretch of the last tokens that stands somewhere in the texts decides, at its first place there.
+    What stands first in the texts decides; after a token that is in none of them it ends the text.
     """
-
-    LONGEST = 24
 
     def __init__(self, config: GPT2Config, texts: Iterable[Sequence[int]], end_of_text: int) -> None:
         super().__init__(config)
-        self.next: dict[tuple[int, ...], int] = {}
-        for text in texts:
-            stream = [end_of_text, *text, end_of_text]
-            for place in range(1, len(stream)):
-                for length in range(1, min(self.LONGEST, place) + 1):
-                    self.next.setdefault(tuple(stream[place - length : place]), stream[place])
         self.end_of_text = end_of_text
+        ids = [end_of_text, *(token for text in texts for token in [*text, end_of_text])]
+        # As characters, so that Python's own search finds a stretch.
+        self.stream = "".join(map(chr, ids))
 
-    def forward(self, input_ids: torch.Tensor, **_: Any) -> CausalLMOutput:
+    def forward(self, input_ids: torch.Tensor, logits_to_keep: int = 0, **_: Any) -> CausalLMOutput:
         """Logits of shape (batch, tokens, vocabulary): 50 for what follows, 0 for all else."""
-        logits = torch.zeros(*input_ids.shape, self.config.vocab_size)
+        first = input_ids.shape[1] - logits_to_keep if logits_to_keep else 0
+        logits = torch.zeros(input_ids.shape[0], input_ids.shape[1] - first, self.config.vocab_size)
         for row, ids in enumerate(input_ids.tolist()):
-            for place in range(len(ids)):
-                logits[row, place, self._follows(ids[: place + 1])] = 50.0
+            stream = "".join(map(chr, ids))
+            for place in range(first, len(ids)):
+                logits[row, place - first, self._follows(stream[: place + 1])] = 50.0
         return CausalLMOutput(logits=logits)
 
-    def _follows(self, ids: list[int]) -> int:
-        for length in range(min(self.LONGEST, len(ids)), 0, -1):
-            if (found := self.next.get(tuple(ids[-length:]))) is not None:
-                return found
-        return self.end_of_text
+    def _follows(self, ids: str) -> int:
+        # If a stretch stands in the texts, so does each that ends it: halve the lengths that remain.
+        known, unknown, follower = 0, len(ids) + 1, self.end_of_text
+        while unknown - known > 1:
+            length = (known + unknown) // 2
+            place = self.stream.find(ids[-length:], 0, len(self.stream) - 1)
+            if place < 0:
+                unknown = length
+            else:
+                known, follower = length, ord(self.stream[place + length])
+        return follower
 
 
 def _config(vocabulary: int, context: int, end_of_text: int) -> GPT2Config:

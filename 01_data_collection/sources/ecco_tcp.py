@@ -18,7 +18,7 @@ from http_client import HttpClient
 from chapbook.corpus import RawDocument
 from chapbook.log import log
 from chapbook.source_config import EccoTcpSource
-from sources import Failed
+from sources import Failed, files
 from sources.fetching import (
     CollectionFile,
     collection,
@@ -47,9 +47,9 @@ class Header:
 
 
 def documents(source: EccoTcpSource, http: HttpClient) -> Iterator[RawDocument | Failed]:
-    """One document per text, with what its header says; SGML twins of the XML texts fail as no text format."""
+    """One document per XML text, with what its header says."""
     headers: dict[str, Header] = {}
-    for file in collection(source, http, suffix=".hdr"):
+    for file in collection(source, http, pattern="*.hdr"):
         if isinstance(file, CollectionFile):
             headers[_number(file)] = read_header(file.content)
     elsewhere = 0
@@ -57,7 +57,12 @@ def documents(source: EccoTcpSource, http: HttpClient) -> Iterator[RawDocument |
         if isinstance(file, Failed):
             yield file
             continue
-        if file.name.endswith(".hdr"):
+        suffix = PurePosixPath(file.name).suffix.lower()
+        if suffix == ".hdr":
+            continue
+        if files.FORMATS.get(suffix) != "xml":
+            # Read-me files, character tables, SGML twins of the texts.
+            yield Failed(file.id, f"no TCP or TEI text: {suffix or 'no suffix'}")
             continue
         header = headers.get(_number(file)) or read_header(file.content)
         if source.place is not None and source.place.lower() not in (header.place or "").lower():
@@ -83,7 +88,11 @@ def read_header(content: bytes) -> Header:
     if end is None:
         return Header(None, None, None, None, None)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True)
-    root = etree.fromstring(content[: end.end()], parser)
+    try:
+        root = etree.fromstring(content[: end.end()], parser)
+    except etree.XMLSyntaxError:
+        # Nothing that could be a header: the text itself may be good, and cleaning will say if not.
+        root = None
     found: dict[str, str] = {}
     # Elements alone: entities that nobody resolves are nodes too.
     for element in root.iter(etree.Element) if root is not None else ():

@@ -154,13 +154,15 @@ def collection_document(source: FoundSource, file: CollectionFile, **known: str 
     return document(source, item, file.download, file.content)
 
 
-def collection(source: ArchiveSource, http: HttpClient, suffix: str = "") -> Iterator[CollectionFile | Failed]:
-    """Every file of a collection, those here first, then those in its downloads; zips are looked into.
+def collection(
+    source: ArchiveSource, http: HttpClient, pattern: str | None = None
+) -> Iterator[CollectionFile | Failed]:
+    """The files of a collection, those here first, then those in its downloads; zips are looked into.
 
-    Files that are no text come too (`name` tells): a collection may keep its catalogue in them. suffix: only files
-    whose name ends so.
+    Files that are no text come too (`name` tells): a collection may keep its catalogue in them. pattern: instead of
+    the source's `members`.
     """
-    pattern = f"*{suffix}"
+    pattern = pattern or source.members
     yield from _contents(files.find(source.paths, source.name), None, pattern)
     yield from downloaded_files(source.name, http, source.urls, pattern)
 

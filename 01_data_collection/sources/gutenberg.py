@@ -24,7 +24,7 @@ __all__ = ["documents", "identity"]
 
 # gutendex answers with 32 books a page.
 PAGE = 32
-PUBLIC_DOMAIN = "https://www.gutenberg.org/policy/license.html"
+LICENCE = "https://www.gutenberg.org/policy/license.html"
 # What Gutenberg converts to UTF-8 for every book, whatever charset the catalogue calls it; mirrors hold it.
 _GENERATED = re.compile(r"/(ebooks/\d+\.txt\.utf-8|cache/epub/\d+/pg\d+\.txt(\.utf-?8)?)")
 
@@ -68,7 +68,7 @@ def _items(source: GutenbergSource, http: HttpClient, years: dict[int, int | Non
             author="; ".join(person["name"] for person in book.get("authors") or []) or None,
             date=str(year) if year else _lifetime(people),
             language=next(iter(book.get("languages") or []), None),
-            licence=PUBLIC_DOMAIN,
+            licence=LICENCE,
         )
     for number in missing:
         yield Failed(f"{source.name}/{number}", "not in the catalogue")

@@ -64,7 +64,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def http(tmp_path: Path) -> Iterator[HttpClient]:
-    settings = CollectConfig(requests_per_second=100, attempts=2, read_timeout=1, max_wait=0.05)
+    settings = CollectConfig(requests_per_second=100, attempts=2, read_timeout=10, max_wait=0.05)
     with HttpClient(HttpCache(tmp_path / "downloads"), settings, "librarian@example.org") as client:
         yield client
 
@@ -289,6 +289,8 @@ def test_london_lives_texts(http: HttpClient) -> None:
     source = LondonLivesSource(kind="london_lives", paths=[str(SHARED / "london_lives_txt")])
     documents, failed = collect(source, http)
     assert len(documents) == 80 and not failed
+    some, _ = collect(source.model_copy(update={"members": "WACWIC6522*"}), http)
+    assert 1 < len(some) < 10
     assert {(d.date, d.language, d.licence) for d in documents.values()} == {("1690-1800", "en", None)}
 
 
@@ -297,7 +299,7 @@ def test_ecco_tcp_reads_what_the_header_says(server: Server, http: HttpClient) -
     """Would break: French books as English ones, the date of the keying for that of the book."""
     source = EccoTcpSource(kind="ecco_tcp", paths=[str(SHARED / "tei_ecco_tcp")])
     documents, failed = collect(source, http)
-    assert len(documents) == 18 and failed == {"ecco_tcp/sgml/K094902.001.sgm": "not a text format: .sgm"}
+    assert len(documents) == 18 and failed == {"ecco_tcp/sgml/K094902.001.sgm": "no TCP or TEI text: .sgm"}
     gibbon = documents["ecco_tcp/xml/K066039.000.xml"]
     assert (gibbon.language, gibbon.date, gibbon.author) == ("fr", "1779", "Gibbon, Edward, 1737-1794.")
     assert b'LANG="eng"' in gibbon.content
@@ -330,11 +332,15 @@ def test_ecco_tcp_tei_with_its_own_header(http: HttpClient, tmp_path: Path) -> N
     (tmp_path / "tei").mkdir()
     (tmp_path / "tei" / "K1.xml").write_text(tei)
     (tmp_path / "tei" / "bare.xml").write_text("<ETS><TEXT><P>No header.</P></TEXT></ETS>")
+    laughs = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    bomb = f'<!DOCTYPE TEI [<!ENTITY l0 "ha">{laughs}]><TEI><teiHeader><title>&l9;</title></teiHeader></TEI>'
+    (tmp_path / "tei" / "bomb.xml").write_text(bomb)
+    (tmp_path / "tei" / "torn.xml").write_text("</teiHeader>")
     documents, _ = collect(EccoTcpSource(kind="ecco_tcp", paths=[str(tmp_path / "tei")]), http)
     book = documents["ecco_tcp/K1.xml"]
     assert (book.title, book.author, book.date) == ("Fog", "A. Lamplighter", "MDCCXC. [1790]")
     assert book.language == "en"
-    assert documents["ecco_tcp/bare.xml"].title is None
+    assert {documents[f"ecco_tcp/{name}.xml"].title for name in ("bare", "bomb", "torn")} == {None}
 
 
 def test_urls_of_a_list_and_a_file(server: Server, http: HttpClient, tmp_path: Path) -> None:
@@ -353,6 +359,26 @@ def test_urls_of_a_list_and_a_file(server: Server, http: HttpClient, tmp_path: P
     (tmp_path / "list.txt").write_text("ftp://example.org/a.txt\n")
     with pytest.raises(UsageError, match="1 lines are no address"):
         urls.identity(source)
+
+
+def test_archives_of_texts_by_address(server: Server, http: HttpClient) -> None:
+    """Would break: a repository as one zip, whose pages, pictures and twins in other formats are not wanted."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("repository-1a2b/site/downloads/one.md", "# One\n\nText.")
+        archive.writestr("repository-1a2b/site/articles/one.html", "<p>Text.</p>")
+        archive.writestr("repository-1a2b/../../site/downloads/../x.md", "Out.")
+    server.on("/robots.txt", Content(b"User-agent: *\nDisallow: /"))
+    address = server.on("/zip/1a2b", Content(packed.getvalue(), "application/zip"))
+    source = UrlsSource(kind="urls", archives=[address], members="*/site/downloads/*.md", licence="CC0-1.0")
+    documents, failed = collect(source, http)
+    assert list(documents) == [
+        "urls/1a2b/repository-1a2b/site/downloads/one.md",
+        "urls/1a2b/repository-1a2b/site/downloads/x.md",
+    ]
+    assert {(d.format, d.licence, d.url) for d in documents.values()} == {("txt", "CC0-1.0", address)} and not failed
+    # Named by a person, not found by a robot.
+    assert len(server.asked) == 1
 
 
 def test_datasets_in_files_and_their_columns(http: HttpClient, tmp_path: Path) -> None:
@@ -374,6 +400,8 @@ def test_datasets_in_files_and_their_columns(http: HttpClient, tmp_path: Path) -
     walk, fair = documents["huggingface/a"], documents["huggingface/c"]
     assert (walk.date, walk.author, walk.licence) == ("1742", None, "CC0-1.0")
     assert (fair.content, fair.author) == (b"The fair on the ice.", "N. N.")
+    later, _ = collect(source.model_copy(update={"where": {"year": "18"}}), http)
+    assert list(later) == ["huggingface/c"]
     before = huggingface.identity(source)
     assert str(tmp_path) not in str(before)
     with pytest.raises(UsageError, match=r"no column text: text .it has: body, key"):

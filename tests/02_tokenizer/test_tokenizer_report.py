@@ -118,7 +118,7 @@ def test_unreachable_tokens_are_found() -> None:
 
 def test_tokens_can_be_read() -> None:
     """Would break: white space and halves of characters that nobody can see in the report."""
-    assert visible(b" the\n") == "␣the⏎"
+    assert visible(b" the\n") == "␣the↵"
     assert visible("é".encode()) == "é"
     assert visible(b"\xc3") == "<C3>"
     assert visible(b"\x00\xc2\xa0") == "<U+0000><U+00A0>"

@@ -162,7 +162,7 @@ def test_npy_files_are_viewed_and_wrong_ones_refused(tmp_path: Path) -> None:
     np.save(path, np.arange(100, dtype=np.int64))
     blocks = NpyBlocks(path, 16)
     assert len(blocks) == 6 and blocks.row(5).tolist() == list(range(80, 96))
-    assert np.shares_memory(blocks.row(5), blocks.ids) and isinstance(blocks.ids, np.memmap)
+    assert np.shares_memory(blocks.row(5), blocks.ids) and isinstance(blocks.ids.base, np.memmap)
     np.save(path, np.zeros((4, 4)))
     with pytest.raises(ArtifactError, match="holds 2 dimensions of float64"):
         NpyBlocks(path, 16)
