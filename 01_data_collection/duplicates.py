@@ -12,8 +12,9 @@ datatrove's own MinHash stages (buckets, clusters, filter) are not used: they dr
 first member without ever comparing texts, which would take the formulaic inquests of London Lives for one document,
 and they know neither containment nor which twin is the better one. Its pipeline still does the work on the texts.
 
-Memory: the fingerprints lie in files that are mapped; what is held is about 100 bytes per document, and 40 bytes per
-entry of one part of the table of sampled 5-grams (PART_ENTRIES at a time).
+Memory: the fingerprints lie in files that are mapped. What is held is about 100 bytes per document, 5 per entry of the
+table of sampled 5-grams (one for every 16 words), 40 per entry of the part of it that is looked at (PART_ENTRIES), and
+some 100 per pair of candidates.
 """
 
 from __future__ import annotations
@@ -41,8 +42,10 @@ WINDOW = 32
 # than MOST_OWNERS says nothing, and in more than WINDOW only the longest of them are voted for.
 VOTES, MOST_OWNERS, LONGEST = 16, 1_000, 8
 # Share of the votes a document needs to be looked at: a text contained to 0.8 gets about 0.8 of them.
-LEAST_VOTES = 0.3
+LEAST_VOTES = 0.4
 PART_ENTRIES = 8_000_000
+# For the progress bar: the bands, and about as much again for containment and comparison.
+SEARCH_AMOUNT = 2 * BANDS
 
 
 @dataclass
@@ -87,17 +90,28 @@ class Duplicates:
 MeasureGrams = Callable[[np.ndarray], Callable[[int], np.ndarray]]
 
 
-def find_duplicates(index: CorpusIndex, settings: DuplicatesConfig, measure_grams: MeasureGrams) -> Duplicates:
-    """Find the twins of a corpus whose pieces have been fingerprinted."""
+def find_duplicates(
+    index: CorpusIndex,
+    settings: DuplicatesConfig,
+    measure_grams: MeasureGrams,
+    progress: Callable[[int], None] = lambda amount: None,
+) -> Duplicates:
+    """Find the twins of a corpus whose pieces have been fingerprinted.
+
+    progress: told, bit by bit, how much is done, SEARCH_AMOUNT in all.
+    """
     found = Duplicates.none(len(index))
     order = index.preferred
     _find_exact(found, index, order)
     # From here on documents are numbered by preference: of a pair (i, j) with i < j, i is kept.
     rows = order[found.stays()[order] & (index.numbers("letters")[order] > 0)]
-    pairs = np.unique(np.concatenate([near_candidates(index.fingerprints("digests"), rows), _containing(index, rows)]))
+    near = near_candidates(index.fingerprints("digests"), rows, progress)
+    pairs = np.unique(np.concatenate([near, _containing(index, rows)]))
+    progress(BANDS // 2)
     _judge(found, rows, pairs, settings, measure_grams(np.unique(rows[_both(pairs)])))
     if settings.paragraph_letters is not None:
         _find_paragraphs(found, index, order, settings.paragraph_documents)
+    progress(BANDS // 2)
     return found
 
 
@@ -127,7 +141,9 @@ def _both(pairs: np.ndarray) -> np.ndarray:
     return np.concatenate([pairs >> np.uint64(32), pairs & np.uint64(2**32 - 1)]).astype(np.int64)
 
 
-def near_candidates(digests: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def near_candidates(
+    digests: np.ndarray, rows: np.ndarray, progress: Callable[[int], None] = lambda amount: None
+) -> np.ndarray:
     """Pairs of positions in `rows` whose digests share a band and half of their values; encoded, sorted, distinct.
 
     digests: shape (documents, 128), uint32. Locality-sensitive hashing with 32 bands of 4 rows.
@@ -146,6 +162,7 @@ def near_candidates(digests: np.ndarray, rows: np.ndarray) -> np.ndarray:
             pairs.append(found[_agree(digests, rows, found)])
         if sum(map(len, pairs)) > 1_000_000:
             pairs = [np.unique(np.concatenate(pairs))]
+        progress(1)
     return np.unique(np.concatenate(pairs))
 
 
@@ -278,6 +295,8 @@ def _judge(
     one, other = np.split(_both(pairs), 2)
     for preferred, later in zip(one.tolist(), other.tolist(), strict=True):
         earlier[later].append(preferred)
+    # What a Jaccard similarity of `similar` means for the share of the smaller, where both are of one length.
+    enough = 2 * settings.similar / (1 + settings.similar)
     winner: dict[int, int] = {}
     leader = np.arange(len(rows))
 
@@ -299,7 +318,7 @@ def _judge(
                 found.winner[row] = rows[candidate]
                 found.kind[row], found.jaccard[row], found.containment[row] = KINDS.index(kind), jaccard, containment
                 break
-            if max(jaccard, containment) >= settings.similar:
+            if jaccard >= settings.similar or containment >= enough:
                 similar.append(candidate)
         else:
             for candidate in similar:

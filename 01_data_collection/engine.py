@@ -20,7 +20,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -161,8 +161,14 @@ class PieceExecutor(LocalPipelineExecutor):
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["cleaning_pipeline"])
         lost = []
+        futures: dict[Future[Outcome], int] = {}
         with ProcessPoolExecutor(workers, context, _start_worker) as pool:
-            futures = {pool.submit(self.run_piece, rank): rank for rank in ranks}
+            for number, rank in enumerate(ranks):
+                try:
+                    futures[pool.submit(self.run_piece, rank)] = rank
+                except BrokenProcessPool:
+                    lost += ranks[number:]
+                    break
             try:
                 for future in as_completed(futures):
                     try:

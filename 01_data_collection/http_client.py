@@ -118,6 +118,7 @@ class HttpClient:
         def call_it(call: Callable[[], Any]) -> Any:
             return call()
 
+        # Wrapped, because then each call has a state of its own: reading robots.txt repeats within a repetition.
         self._retrying: Callable[..., Any] = Retrying(
             stop=stop_after_attempt(settings.attempts),
             wait=wait,

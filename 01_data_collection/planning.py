@@ -20,14 +20,14 @@ from assembly import (
 )
 from cleaning_pipeline import read_piece
 from corpus_index import CorpusIndex
-from duplicates import KINDS, Duplicates, find_duplicates
+from duplicates import KINDS, SEARCH_AMOUNT, Duplicates, find_duplicates
 from engine import Piece, whole_file
 from mixture import REASONS, choose, second_key
 from split import FEW_DOCUMENTS, assign_split, group_keys, section_length, split_key
 
 from chapbook.config import CorpusConfig
 from chapbook.corpus import Document
-from chapbook.log import log
+from chapbook.log import ProgressBar, log
 
 # Runs a pipeline of one task per piece: what the bar says, the steps, the bytes of each task.
 Run = Callable[[str, list[Any], list[int]], None]
@@ -77,7 +77,8 @@ def _duplicates(work: Path, index: CorpusIndex, pieces: list[Piece], settings: C
         def grams_of(rows: np.ndarray) -> Callable[[int], np.ndarray]:
             return _measure("compare", work, index, pieces, rows, measure_grams, run)
 
-        found = find_duplicates(index, settings.duplicates, grams_of)
+        with ProgressBar("duplicates", SEARCH_AMOUNT) as bar:
+            found = find_duplicates(index, settings.duplicates, grams_of, bar.advance)
         with whole_file(path) as temporary:
             found.save(temporary)
     return Duplicates.load(path)

@@ -80,6 +80,7 @@ def commit(
     if directory.exists():
         checkpoint.set_aside(checkpoint.inspect(directory))
     written.rename(directory)
+    written.parent.rmdir()
     artifact.sync_directory(directory.parent)
     return manifest
 

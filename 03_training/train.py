@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import tempfile
 from collections import Counter
@@ -158,11 +159,15 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
                 go_back_to(resume, run)
         start = Start(args, recipe, MicroBatchMemory(logs / "micro_batch.json", configured), agreement, resume, logs)
         trainer, output = _train(start, config, workspace, tokens)
+        state, exit_code = trainer.state, trainer.stop.exit_code or 0
         if torch.distributed.is_initialized():
+            # What still holds the group must go while the other ranks are there: seen to hang when it went later.
+            trainer.accelerator.free_memory()
+            del trainer
+            gc.collect()
             torch.distributed.barrier()
             torch.distributed.destroy_process_group()
 
-    state = trainer.state
     result = {
         "stage": "train",
         "reused": False,
@@ -180,7 +185,7 @@ def train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace
     result |= {"path": str(run), "checkpoint": last.name if last else None}
     if args.process_index == 0:
         log.info("Trained: step %s of %s, checkpoints in %s", state.global_step, state.max_steps, run)
-    return result, trainer.stop.exit_code or 0
+    return result, exit_code
 
 
 @dataclass(frozen=True)
@@ -209,10 +214,10 @@ def _train(
     left_out: list[int] = list(counts.get("left_out", []))
     attempts: Counter[int] = Counter()
     while True:
-        trainer = _new_trainer(start, config, workspace, tokens, left_out)
-        if start.args.process_index == 0:
-            log.info(_header(trainer, start.resume))
         try:
+            trainer = _new_trainer(start, config, workspace, tokens, left_out)
+            if start.args.process_index == 0:
+                log.info(_header(trainer, start.resume))
             return trainer, trainer.train(resume_from_checkpoint=str(start.resume.path) if start.resume else None)
         except NotFinite as error:
             last = checkpoint.newest(run)

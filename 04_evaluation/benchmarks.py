@@ -10,10 +10,11 @@ import html
 from pathlib import Path
 from typing import Any
 
-from chapbook.report import html_table
 from context import Context
 from knowledge import run_tasks
 from proportion import percent, share
+
+from chapbook.report import html_table
 
 
 def measure(context: Context) -> dict[str, Any]:

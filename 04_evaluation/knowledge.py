@@ -3,7 +3,7 @@
 The harness (Gao et al. 2023) scores each choice by its log-likelihood after the prompt; the likeliest is the answer.
 Chance is 1 in 4, and each score stands beside it with its 95% interval (Wilson 1927). The same figures come from
 
-    lm_eval run --model hf --model_args pretrained=CHECKPOINT,dtype=float32 --tasks london_history \\
+    lm_eval run --model hf --model_args pretrained=CHECKPOINT,dtype=float32 --tasks london_history
         --include_path 04_evaluation/tasks
 
 `run_tasks` runs any other task of the harness by its name; benchmarks.py uses it.
@@ -21,11 +21,12 @@ from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
-from chapbook.errors import ChapbookError
-from chapbook.report import html_table
 from context import Context
 from proportion import percent, share
 from tasks.london_history.items import CATEGORIES, CHOICES
+
+from chapbook.errors import ChapbookError
+from chapbook.report import html_table
 
 GROUP = "london_history"
 TASKS = Path(__file__).resolve().parent / "tasks"
@@ -128,7 +129,8 @@ def run_tasks(
             pretrained=context.model,
             tokenizer=AutoTokenizer.from_pretrained(context.checkpoint, local_files_only=True),
             # Items are short: as many tokens in a batch as windows of the whole context have.
-            batch_size=context.config.evaluation.batch_size * max(1, context.model.config.max_position_embeddings // 64),
+            batch_size=context.config.evaluation.batch_size
+            * max(1, context.model.config.max_position_embeddings // 64),
         )
         try:
             found = lm_eval.simple_evaluate(
@@ -146,8 +148,8 @@ def run_tasks(
         except (OSError, ValueError) as error:  # what `datasets` raises for data that is not there
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ChapbookError(
-                f"The task {', '.join(names)} cannot be run: {reason}. Offline, its data must lie in the datasets cache "
-                "(HF_HOME) of this machine: run the task once online, or copy that folder from where it was."
+                f"The task {', '.join(names)} cannot be run: {reason}. Offline, its data must lie in the datasets "
+                "cache (HF_HOME) of this machine: run the task once online, or copy that folder from where it was."
             ) from error
     return {
         **{key: found[key] for key in PORTABLE if key in found},
@@ -196,7 +198,7 @@ def page(result: dict[str, Any]) -> str:
             name,
             figures["accuracy"]["total"],
             percent(figures["accuracy"]),
-            # Of six categories one leaves its interval by chance alone in every fourth run: only all together is judged.
+            # Of six categories one leaves its interval by chance alone in every fourth run: only the sum is judged.
             verdict(figures["accuracy"], result["chance"]) if name == "all" else "",
             percent(figures["accuracy_per_character"]),
         )

@@ -7,7 +7,7 @@ import hashlib
 import importlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,30 +82,48 @@ def evaluate(job: Job) -> Evaluation:
     text = text_of(job)
     name = job.found.name + (f"-{text.name}" if job.mode == "dataset" else "")
     directory = job.workspace.evaluation(job.config.name, name)
-    recipe = _recipe(job, text, job.mode)
-    if job.mode == "quick":
-        # A comprehensive evaluation holds what a quick one would tell, and may have taken an hour.
-        full = _recipe(job, text, "comprehensive")
-        recipe = full if artifact.reusable(directory, full, warn=False) else recipe
-    earlier = artifact.reusable(directory, recipe, warn=False)
-    # What failed may have failed for a reason that has passed.
-    fresh = earlier is not None and bool(earlier.counts.get("failed"))
-    manifest, reused = artifact.ensure(directory, recipe, lambda path: _build(job, text, path), fresh=fresh)
+    # A comprehensive evaluation holds what a quick one would tell, and may have taken an hour.
+    modes = ("comprehensive", "quick") if job.mode == "quick" else (job.mode,)
+    for mode in modes:
+        recipe = _recipe(job, text, mode)
+        earlier = artifact.reusable(directory, recipe, warn=False)
+        # What failed may have failed for a reason that has passed.
+        if earlier is not None and not earlier.counts["failed"]:
+            return Evaluation(directory, _read(directory), earlier.fingerprint, reused=True)
+    manifest, _ = artifact.ensure(directory, recipe, lambda path: _build(job, text, path), fresh=earlier is not None)
+    return Evaluation(directory, _read(directory), manifest.fingerprint, reused=False)
+
+
+def _read(directory: Path) -> dict[str, Any]:
     results: dict[str, Any] = json.loads((directory / RESULTS).read_text("utf-8"))
-    return Evaluation(directory, results, manifest.fingerprint, reused)
+    return results
 
 
 def _recipe(job: Job, text: Text, mode: str) -> artifact.Recipe:
+    settings = job.config.evaluation
+    inputs = {"weights": job.found.weights_hash, **text.inputs}
+    if mode == "comprehensive":
+        inputs["tasks"] = _hash_of_files([Path(__file__).with_name("tasks"), settings.task_folder])
     return artifact.Recipe(
         kind="evaluation",
         format_version=FORMAT_VERSION,
         config={
-            **job.config.evaluation.model_dump(exclude={"checkpoint", "batch_size", "mode"}),
+            **settings.model_dump(exclude={"checkpoint", "batch_size", "mode", "task_folder"}),
             "mode": mode,
             "generation": job.config.generation.model_dump(),
         },
-        inputs={"weights": job.found.weights_hash, **text.inputs},
+        inputs=inputs,
     )
+
+
+def _hash_of_files(folders: Sequence[Path | str | None]) -> str:
+    """One hash over the names and contents of all files in some folders."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(Path(folder).rglob("*")) if folder else ():
+            if path.is_file():
+                digest.update(f"{path.name}\0{artifact.file_hash(path)}\n".encode())
+    return digest.hexdigest()[:32]
 
 
 def text_of(job: Job) -> Text:

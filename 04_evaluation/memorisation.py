@@ -25,8 +25,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 from bootstrap import interval, resampled_sums
+from context import Context
+from overlap import SHORTEST, Overlaps, copied_windows
+from proportion import percent, share, wilson
+from tasks.london_history.items import CATEGORIES, read
+
 from chapbook.config import GenerationConfig
 from chapbook.corpus import read_texts
 from chapbook.errors import ChapbookError
@@ -34,10 +38,6 @@ from chapbook.generation import continue_tokens
 from chapbook.log import ProgressBar
 from chapbook.report import html_quote, html_table
 from chapbook.tokenizer import Encoder, encode_documents
-from context import Context
-from overlap import SHORTEST, Overlaps, copied_windows
-from proportion import percent, share, wilson
-from tasks.london_history.items import CATEGORIES, read
 
 WINDOW = 50
 SAMPLE_TOKENS = 256
@@ -288,12 +288,13 @@ def page(result: dict[str, Any]) -> str:
     training, items = result["training"], result["items"]
     read_all = "all of it" if training["complete"] else "its beginning only (quick mode)"
     notes = [
-        "First column: samples of the model, and prompts from its training text. Second: held-back text, which it never "
-        "read: what shared phrases and regular text give by themselves. The excess is memory. Intervals: 95%, by text.",
+        "First column: samples of the model, and prompts from its training text. Second: held-back text, which it "
+        "never read: what shared phrases and regular text give by themselves. The excess is memory. Intervals: 95%, "
+        "by text.",
         f"Compared with {training['tokens']:,} tokens of training text ({read_all}), token for token.",
         f"Evaluation items that stand in the training text: {items['count']} of {items['total']} "
-        f"(13 words in a row, or the whole item; {items['too_short']} of less than {result['shortest_found']} words are "
-        "not looked for)" + (f": {', '.join(items['found'])}." if items["found"] else "."),
+        f"(13 words in a row, or the whole item; {items['too_short']} of less than {result['shortest_found']} words "
+        "are not looked for)" + (f": {', '.join(items['found'])}." if items["found"] else "."),
     ]
     quote = f"<p>The longest copy in a sample:</p>{html_quote(samples['longest_text'])}" if samples["longest"] else ""
     columns = ("", "model", "held-back text")

@@ -48,7 +48,11 @@ def _results(job: Job, evaluations: Sequence[Evaluation], missing: Sequence[str]
             "checkpoint": one.results["checkpoint"],
             "step": one.results["step"],
             **{key: one.results["total"][key] for key in ("bits_per_byte", "loss", "perplexity", "accuracy")},
-            **({"interval": intervals["bits_per_byte"]} if (intervals := one.results["confidence"].get("intervals")) else {}),
+            **(
+                {"interval": intervals["bits_per_byte"]}
+                if (intervals := one.results["confidence"].get("intervals"))
+                else {}
+            ),
         }
         for one in evaluations
     ]

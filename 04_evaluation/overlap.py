@@ -113,8 +113,7 @@ class Overlaps:
             if token in following[state]:
                 state = following[state][token]
                 length += 1
-            if length > best[state]:
-                best[state] = length
+            best[state] = max(best[state], length)
 
     def longest_ending(self) -> list[list[int]]:
         """For each text and each of its tokens: how many tokens up to and with it stand in the corpus in one piece.

@@ -21,7 +21,6 @@ from chapbook.source_config import KINDS, AnySource, CollectConfig, SourceEntry
 
 # Letters and digits of any script, and . _ - after the first.
 NAME_PATTERN = r"^\w[\w.-]*$"
-Year = Annotated[int, Field(ge=1000, le=2099)]
 
 
 class DuplicatesConfig(Section):
@@ -64,13 +63,15 @@ class CorpusConfig(Section):
     sources: list[AnySource] = Field(min_length=1)
     """Where the documents come from. A source, or the whole list, may be the name of a file of sources."""
     steps: Annotated[list[str], Field(min_length=1)] | None = None
-    """Cleaning steps in order (01_data_collection/cleaning/). Default: all, in the order given there."""
+    """Cleaning steps in order (01_data_collection/cleaning/), `duplicates` last. Default: all, in the order there."""
     languages: list[Annotated[str, Field(pattern=r"^[a-z]{2}$")]] = []
     """Keep only documents in these languages (ISO 639-1); empty: keep all."""
     min_characters: int = Field(default=200, ge=1)
     """Reject documents shorter than this after cleaning, in characters."""
     max_bytes: int = Field(default=256_000_000, ge=1_000)
     """Reject documents larger than this before cleaning, in bytes: no single text is, and memory is bounded by it."""
+    front_matter: Literal["drop", "keep"] = "drop"
+    """Lists of contents, indexes, errata, lists of juries: what is in a book but no running text."""
     profile: Literal["book", "web"] = "book"
     """Limits of the filters for repetition and quality: for books of all times, or the published ones for web pages."""
     min_known_words: Share = 0.6
@@ -187,11 +188,12 @@ class EvaluationConfig(Section):
     resamples: int = Field(default=2_000, ge=1_000)
     """Draws of the bootstrap behind each confidence interval."""
     floor_bytes: int = Field(default=10_000_000, ge=100_000)
-    """Training text that n-gram models and compressors are given to compare with, at most (quick: 2 MB)."""
+    """Training text that n-gram models and compressors are given to compare with, at most (quick: 5 MB)."""
     seed: int = Field(default=1, ge=0, lt=2**32)
     """Same seed, same intervals and samples."""
-    period: tuple[Year, Year] | None = None
-    """First and last year of the texts' period, e.g. [1500, 1850]: words and years after it count as anachronisms."""
+    period: Annotated[tuple[int, int], AfterValidator(_in_order)] | None = None
+    """First and last year of what the model should write, e.g. [1500, 1850]: words and years after it count as
+    anachronisms. Default: corpus.period; without either they are not counted."""
     tasks: list[str] = []
     """Further tasks of lm-evaluation-harness by name, e.g. hellaswag, lambada_openai; comprehensive mode runs them."""
     task_folder: str | None = None
@@ -200,13 +202,6 @@ class EvaluationConfig(Section):
     """Worked examples before each item of `tasks`. Default: as each task says."""
     task_items: int = Field(default=0, ge=0)
     """Items of each of `tasks`, the first ones; 0: all."""
-
-    @field_validator("period")
-    @classmethod
-    def _in_order(cls, value: tuple[int, int] | None) -> tuple[int, int] | None:
-        if value is not None and value[0] > value[1]:
-            raise ValueError("the first year must not be after the last")
-        return value
 
     @field_validator("task_folder")
     @classmethod
@@ -445,8 +440,9 @@ def _describe(problem: Any, content: dict[str, Any]) -> str:
     if problem["type"] == "missing":
         return f"{key}: is missing"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    # A whole section as the value says nothing that its key does not.
-    return f"{key}: {message}" if isinstance(value, dict) else f"{key} = {value!r}: {message}"
+    # A whole section as the value says nothing that its key does not; an address may have a password in it.
+    silent = isinstance(value, dict) or re.search(r"://\S*@", str(value))
+    return f"{key}: {message}" if silent else f"{key} = {value!r}: {message}"
 
 
 def _without_tag(location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], str]:

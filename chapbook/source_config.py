@@ -6,6 +6,7 @@ Relative paths in it start at its own folder.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -13,7 +14,16 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from chapbook.section import Section, Share
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+")]
+# No user or password in an address: it is written into every document's provenance.
+URL_PATTERN = r"^https?://[^\s/?#@]+([/?#]\S*)?$"
+Url = Annotated[str, Field(pattern=URL_PATTERN)]
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address that can be fetched, without a user or password in it."""
+    return re.fullmatch(URL_PATTERN, text.strip()) is not None
+
+
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 
 

@@ -92,9 +92,11 @@ def checksum(path: Path) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
+    # One buffer that stays in the cache of a core: new ones would cost more than the hashing.
+    buffer = memoryview(bytearray(1 << 18))
     with path.open("rb", buffering=0) as file:
-        while part := file.read(1 << 22):
-            digest.update(part)
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
     return digest.hexdigest()
 
 
@@ -285,6 +287,7 @@ class TokenBlocks(Blocks):
     """The blocks of one split of an artifact, or of any dataset with the same column that was saved to disk."""
 
     def __init__(self, directory: Path) -> None:
+        self.directory = directory
         state = json.loads((directory / "state.json").read_text("utf-8"))
         parts = []
         for entry in state["_data_files"]:
@@ -295,6 +298,10 @@ class TokenBlocks(Blocks):
                 values = batch.column(COLUMN).flatten()
                 parts.append(values.to_numpy(zero_copy_only=True).reshape(-1, max_length))
         super().__init__(parts, max_length, np.dtype(column_type.value_type.to_pandas_dtype()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process that is not a fork opens the files itself: pickled, they would go through a pipe.
+        return TokenBlocks, (self.directory,)
 
 
 class NpyBlocks(Blocks):
@@ -311,10 +318,14 @@ class NpyBlocks(Blocks):
         if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in "ui":
             found = f"{array.ndim} dimensions of {array.dtype}" if isinstance(array, np.ndarray) else "several arrays"
             raise ArtifactError(f"{path} holds {found}; token ids are one row of whole numbers (uint16 for example).")
+        self.path = path
         # A plain view of the mapped file: rows of np.memmap itself take twice the time.
         self.ids = array.view(np.ndarray)
         blocks = len(array) // max_length
         super().__init__([self.ids[: blocks * max_length].reshape(blocks, max_length)], max_length, array.dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NpyBlocks, (self.path, self.max_length)
 
 
 def collate(rows: list[dict[str, torch.Tensor]] | torch.Tensor) -> dict[str, torch.Tensor]:

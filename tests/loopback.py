@@ -36,7 +36,8 @@ class Handler(BaseHTTPRequestHandler):
             server.asked.append(Asked(self.path, {k.lower(): v for k, v in self.headers.items()}, time.monotonic()))
             server.busy += 1
             server.most_busy = max(server.most_busy, server.busy)
-            answers = server.routes.get(self.path) or server.routes.get(self.path.partition("?")[0]) or [status(404)]
+            path = self.path.partition("?")[0]
+            answers = server.routes.get(self.path) or server.routes.get(path) or [server.otherwise]
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         try:
             # A client that has seen enough leaves in the middle.
@@ -46,10 +47,13 @@ class Handler(BaseHTTPRequestHandler):
             with server.lock:
                 server.busy -= 1
 
+    do_HEAD = do_GET
+
     def reply(self, code: int, body: bytes = b"", **headers: str) -> None:
         """A whole answer; `content_type=` becomes `Content-Type`."""
         self.start(code, len(body), **headers)
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def start(self, code: int, length: int | None, **headers: str) -> None:
         """Status and headers."""
@@ -80,6 +84,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.routes: dict[str, list[Answer]] = {}
+        self.otherwise = status(404)
         self.asked: list[Asked] = []
         self.busy = self.most_busy = 0
         self.lock = threading.Lock()

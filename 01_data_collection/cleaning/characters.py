@@ -29,8 +29,8 @@ _SUSPICIOUS = re.compile(
     "|[\x80-\x9f\ufb00-\ufb06\uff00-\uffef\ud800-\udfff�]"
 )
 
-# Without a character beyond these, typographical ones and Western letters but Ã and Â, none of the above is there.
-_MAYBE_SUSPICIOUS = re.compile("[^‘’“”–—…·£§°«»àâäæçèéêëîïñôöùûüÀÄÆÇÈÉÊËÎÏÔÖÙÛÜœŒ]")
+# Without a character beyond these, typographical ones and most Western letters, nothing here needs repair.
+_MAYBE_SUSPICIOUS = re.compile("[^‘’“”–—…·£§°«»àâäæçèéêëîïñôöùûüÀÄÆÇÈÉÊËÎÏÖÙÛÜœŒ]")
 _PLAIN = (string.printable.replace("\x0b", "").replace("\x0c", "")).encode("ascii")
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -74,11 +74,12 @@ def make(settings: CleaningSettings) -> Step:
             for separator, replacement in _LINE_BREAKS.items():
                 text = text.replace(separator, replacement)
             if _MAYBE_SUSPICIOUS.search(odd):
-                text = "\n".join(map(fix, text.split("\n")))
-            text = unicodedata.normalize("NFC", repair_words(text))
+                text = repair_words("\n".join(map(fix, text.split("\n"))))
+            text = unicodedata.normalize("NFC", text)
             text = _SOFT_HYPHEN_AT_LINE_END.sub("-", text) if "\xad" in odd else text
             text = _SPACES.sub(" ", text) if _SPACES.search(odd) else text
-            odd = odd_characters(text)
+            if _MAYBE_SUSPICIOUS.search(odd):
+                odd = odd_characters(text)
         if _INVISIBLE.search(odd):
             text = _INVISIBLE.sub("", text)
         draft.text = _ITALICS.sub(r"\1", text) if "_" in text else text

@@ -25,6 +25,10 @@ class CleaningSettings(Protocol):
         """Largest document that is worked on, in bytes as collected."""
 
     @property
+    def front_matter(self) -> Literal["drop", "keep"]:
+        """What becomes of lists of contents, indexes, errata and lists of juries."""
+
+    @property
     def profile(self) -> Literal["book", "web"]:
         """Which limits the filters have."""
 

@@ -17,8 +17,11 @@ def make(settings: CleaningSettings) -> Step:
                 return
             case "html":
                 from cleaning.extract_html import extract
-            case "xml":
-                from cleaning.extract_xml import extract
+            case "xml" | "sgml":
+                from cleaning.extract_xml import extract as extract_xml
+
+                extract_xml(draft, front_matter=settings.front_matter == "keep")
+                return
             case "epub":
                 from cleaning.extract_epub import extract
             case "pdf":

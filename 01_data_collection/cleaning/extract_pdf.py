@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from cleaning.draft import Draft, Rejected
@@ -29,6 +30,9 @@ def extract(draft: Draft) -> None:
     finally:
         document.close()
     text = join_pages(without_heads(pages))
+    # Some OCR programs write their text layer with the entities of HTML.
+    if "&quot;" in text or "&amp;" in text:
+        text = html.unescape(text)
     for ligature, letters in _LIGATURES.items():
         text = text.replace(ligature, letters)
     draft.text, draft.layout = text, "wrapped"

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import html
 import re
+from string import ascii_lowercase
 from typing import Any
 
 from cleaning.draft import Draft, Rejected
+from cleaning.lexicon import COMMON, frequencies, is_word
 from cleaning.paragraphs import Paragraphs
 
 # Names in lower case: TCP writes all of them in capitals.
@@ -34,21 +36,52 @@ _SECOND_READINGS = frozenset({"corr", "expan", "reg"})
 _PAGES = frozenset({"pb", "xptr", "cb", "milestone"})
 
 _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]*);")
+_BARE_AMPERSAND = re.compile(rb"&(?![A-Za-z][A-Za-z0-9]*;|#[0-9A-Fa-fxX]+;)")
 _XML_ENTITIES = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
+# TCP's older files are SGML: elements without an end, a long s and the end of a line as marks of their own.
+_SGML = re.compile(rb"^\s*(?:<!DOCTYPE[^>]*>\s*)?<ETS>", re.IGNORECASE)
+_SGML_EMPTY = re.compile(rb"<((?:PB|GAP|LB|MILESTONE|PTR)\b[^>]*?)/?>")
+_SGML_ENTITIES = ((b"&s;", b"s"), (b"&abque;", b"que"), (b"&abquam;", b"quam"), (b"&abper;", b"per"), (b"&abquod;", b"quod"))
+_SGML_DIVIDED = re.compile(rb"(?<=\w)\|(?=\w|\s*<PB\b)")
 # TCP's mark for a word divided at a line end, `Lon∣don`; a page break may follow it.
 _DIVIDED = re.compile(r"[∣¦]\s*")
+# TCP gives a gap for each letter that nobody could read: 643 in 18 texts, 204 in one.
+_LOST_LETTER = "\x1b"
+_LOST_IN_WORD = re.compile(rf"[^\W\d_]*{_LOST_LETTER}[^\W\d_{_LOST_LETTER}]*(?:{_LOST_LETTER}[^\W\d_]*)*")
+# The word that fits must be so many times as frequent as the next.
+_MARGIN = 20
+# TCP's mark for a stop that may be any: a full stop where a sentence begins after it.
+_DOUBTFUL = re.compile(r"(?<=\w)▪(?=\s+[A-Z]|\s*$)", re.MULTILINE)
+# Kinds of divisions that are no running text: `type` of Old Bailey and TCP divisions, 43 in 28 files.
+_FRONT_MATTER = frozenset(
+    {
+        "frontmatter",
+        "advertisements",
+        "errata",
+        "table of contents",
+        "contents",
+        "index",
+        "publisher's advertisement",
+        "list of subscribers",
+    }
+)
 _CAPITALS = re.compile(r"[A-Z]+")
 _YYYYMMDD = re.compile(r"([12]\d{3})([01]\d)([0-3]\d)$")
 
 
-def extract(draft: Draft) -> None:
-    """Text, and title, author and date where the header gives them."""
+def extract(draft: Draft, front_matter: bool = False) -> None:
+    """Text, and title, author and date where the header gives them; with `front_matter` also indexes, errata and so on.
+
+    In Old Bailey files the front matter is the list of the jury.
+    """
     root = parse(draft.raw.content)
     # In Old Bailey files `lb` divides a word (326 of 326); in other TEI it ends a line of whole words.
     glue_lines = _name(root) in ("tei.2", "div0", "div1") and root.find(".//{*}teiHeader") is None
     out = Paragraphs()
-    _walk(root, out, glue_lines, _has_blocks(root))
-    draft.text, draft.layout = _DIVIDED.sub("", out.result()), "paragraphs"
+    _walk(root, out, glue_lines, _has_blocks(root), frozenset() if front_matter else _FRONT_MATTER)
+    draft.layout = "paragraphs"
+    draft.text = _DOUBTFUL.sub(".", _DIVIDED.sub("", out.result())).replace("▪", "")
+    draft.text = _LOST_IN_WORD.sub(_fill, draft.text)
     if not draft.text:
         raise Rejected("cannot be parsed as xml", "no text in it")
     draft.learn(**_metadata(root))
@@ -70,6 +103,10 @@ def parse(content: bytes) -> Any:
         remove_comments=True,
         remove_pis=True,
     )
+    if _SGML.match(content):
+        content = _from_sgml(content)
+    # A bare `&`, as in `&c.`, would be swallowed with what follows.
+    content = _BARE_AMPERSAND.sub(b"&amp;", content)
     try:
         root = etree.fromstring(_ENTITY.sub(_to_character, content), parser)
     except etree.XMLSyntaxError as error:
@@ -81,6 +118,12 @@ def parse(content: bytes) -> Any:
         if entry.type_name == "ERR_RESOURCE_LIMIT":
             raise Rejected("cannot be parsed as xml", entry.message)
     return root
+
+
+def _from_sgml(content: bytes) -> bytes:
+    for entity, letters in _SGML_ENTITIES:
+        content = content.replace(entity, letters)
+    return _SGML_DIVIDED.sub("∣".encode(), _SGML_EMPTY.sub(rb"<\1/>", content))
 
 
 def _to_character(match: re.Match[bytes]) -> bytes:
@@ -102,7 +145,7 @@ def _has_blocks(root: Any) -> bool:
     return any(_name(element) in ("p", "l", "para", "ab", "lg") for element in root.iter())
 
 
-def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool) -> None:
+def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool, without: frozenset[str]) -> None:
     # Without recursion: 256 levels are allowed, and each would take two of Python's.
     stack: list[tuple[Any, bool]] = [(root, True)]
     while stack:
@@ -111,9 +154,15 @@ def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool) -> None:
         if not entering:
             _boundary(element, name, out, known, entering)
             out.text(element.tail)
+        elif name == "gap" and set(element.get("DISP") or "") == {"•"}:
+            out.text(_LOST_LETTER * len(element.get("DISP")))
+            out.text(element.tail)
         elif not name or (
             name in _DROPPED and (name not in _SECOND_READINGS or _name(element.getparent()) == "choice")
         ):
+            out.text(element.tail)
+        elif name.startswith("div") and (element.get("type") or element.get("TYPE") or "").lower() in without:
+            out.paragraph()
             out.text(element.tail)
         elif name in _PAGES:
             out.page()
@@ -156,6 +205,25 @@ def _is_container(element: Any) -> bool:
     if element is None or (element.text or "").strip():
         return False
     return not any((child.tail or "").strip() for child in element)
+
+
+def _fill(word: re.Match[str]) -> str:
+    """A word with lost letters: the only common word that fits, `canno•` cannot; else `…` for what is lost.
+
+    `tha•` may be that, than or thau; a gap at the end of a word may also be a mark, or nothing.
+    """
+    lost = word[0].count(_LOST_LETTER)
+    rest = word[0].strip(_LOST_LETTER)
+    if rest.isalpha() and is_word(rest, COMMON) and word[0].startswith(rest):
+        # `say•`: as likely a mark that was lost.
+        return rest
+    if lost == 1 and len(word[0]) >= 4:
+        known, low = frequencies(), word[0].lower()
+        fits = sorted((known.get(low.replace(_LOST_LETTER, letter), 0.0), letter) for letter in ascii_lowercase)
+        if fits[-1][0] >= COMMON and fits[-1][0] >= _MARGIN * fits[-2][0]:
+            letter = fits[-1][1]
+            return word[0].replace(_LOST_LETTER, letter.upper() if rest.isupper() else letter)
+    return re.sub(f"{_LOST_LETTER}+", "…", word[0])
 
 
 def _metadata(root: Any) -> dict[str, str | None]:

@@ -44,7 +44,7 @@ def make(settings: CleaningSettings) -> Step:
 
     def step(draft: Draft) -> None:
         # Scans list the contents of each chapter in full sentences, and their headings are misread.
-        if not draft.scanned:
+        if not draft.scanned and settings.front_matter == "drop":
             draft.text = without_contents(without_links(draft.text))
 
     return step

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
+from typing import Any
 
 from chapbook.errors import UsageError
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
@@ -26,18 +28,14 @@ def make(settings: CleaningSettings) -> Step:
     Without `settings.languages` all languages that py3langid knows are considered. Raises UsageError for a code that
     it does not know.
     """
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
     wanted = set(settings.languages)
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
-    if wanted:
-        try:
-            identifier.set_languages(sorted(wanted.union(CANDIDATES)))
-        except ValueError as error:
-            raise UsageError(
-                f"corpus.languages: {error}. Leave it empty to keep all languages, and name the language of a source "
-                "as its `language`."
-            ) from error
+    try:
+        identifier = _identifier(tuple(sorted(wanted.union(CANDIDATES))) if wanted else ())
+    except ValueError as error:
+        raise UsageError(
+            f"corpus.languages: {error}. Leave it empty to keep all languages, and name the language of a source "
+            "as its `language`."
+        ) from error
 
     def step(draft: Draft) -> None:
         if len(draft.text) < MIN_CHARACTERS:
@@ -49,6 +47,17 @@ def make(settings: CleaningSettings) -> Step:
             raise Rejected("language", recognised)
 
     return step
+
+
+@cache
+def _identifier(languages: tuple[str, ...]) -> Any:
+    """The identifier for some languages, or for all it knows; loading takes 0.3 s and 40 MB."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE)
+    if languages:
+        identifier.set_languages(list(languages))
+    return identifier
 
 
 def samples(text: str) -> list[str]:

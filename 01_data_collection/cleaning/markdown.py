@@ -68,13 +68,13 @@ def to_plain(draft: Draft) -> str:
         fields = {name.strip().lower(): value.strip() for name, value in _FIELD.findall(head[2])}
         draft.learn(title=head[1], author=fields.get("author"), date=fields.get("year") or fields.get("date"))
         text = text[head.end() :]
-    if "\n|" in text:
+    if "|" in text and "\n|" in text:
         without = _TABLE.sub("\n", text)
         if len(without) < (1 - MAX_TABLE_SHARE) * len(text):
             raise Rejected("table", f"{1 - len(without) / len(text):.0%} of the text")
         text = without
     # A backslash before a bracket or a command is in no plain text; only with the marks of an article is `#` a heading.
-    if head or "\\(" in text or "\\[" in text or "\\frac" in text:
+    if head or ("\\" in text and any(mark in text for mark in ("\\(", "\\[", "\\frac"))):
         text = _FORMULA.sub(lambda match: formula(next(filter(None, match.groups()), "")), text)
         text = _ESCAPE.sub(r"\1", _LINK.sub(r"\1", _IMAGE.sub("", text)))
         text = _BOLD.sub(r"\2", _HEADING.sub("", text))

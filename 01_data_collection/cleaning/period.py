@@ -1,31 +1,21 @@
 """Step `period`: keeps what was written inside a period, by its date and by what its words betray.
 
 A document that says 1834 may be an invention of today. Two things tell without a date: the years it speaks of, and words that
-did not exist (`anachronisms.txt`, 310 of them with the year of their first known use). Of 18 ECCO texts, 34 trials and sessions
+did not exist (`chapbook/anachronisms.txt`, each with the year of its first known use). Of 18 ECCO texts, 34 trials and sessions
 of the Old Bailey before 1850, 80 inquests and 10 scans of that time none has a single one of the words; 36 of 50 novels from after
 1860 have, and an imitation of 3,000 words has four.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from functools import cache
-from pathlib import Path
-
+from chapbook.anachronisms import MARGIN_YEARS, anachronisms, first_uses, years_in
 from chapbook.corpus import year_of
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-# First uses are found earlier every year: a word counts when it is younger than the period by more than this.
-MARGIN_YEARS = 10
 # One word may be a misprint or another word of the same spelling.
 MIN_WORDS = 2
 # So many years after the period, and half of all years in the text: OCR misreads some years, 1820 as 1890.
 MIN_YEARS = 3
-
-_DATA = Path(__file__).with_name("anachronisms.txt")
-_YEAR = re.compile(r"(?<![\d.,£$/-])(1[5-9]\d\d|20\d\d)(?![\d/-]|,\d)")
-_EDGES = re.compile(r"^[\W_]+|[\W_]+$|['’]s\W*$")
 
 
 def make(settings: CleaningSettings) -> Step:
@@ -49,28 +39,9 @@ def make(settings: CleaningSettings) -> Step:
         draft.measures["anachronisms"] = rate
         if len(found) >= MIN_WORDS and rate > settings.max_anachronisms:
             raise Rejected("anachronisms", ", ".join(f"{word} ({first_uses()[word]})" for word in sorted(found)[:5]))
-        years = [int(year) for year in _YEAR.findall(draft.text)]
+        years = years_in(draft.text)
         later = [year for year in years if year > end]
         if len(later) >= MIN_YEARS and 2 * len(later) >= len(years):
             raise Rejected("anachronisms", f"{len(later)} of {len(years)} years are after {end}")
 
     return step
-
-
-@cache
-def first_uses() -> dict[str, int]:
-    """The words of `anachronisms.txt` with the year of their first known use."""
-    lines = (line.split() for line in _DATA.read_text("utf-8").splitlines() if not line.startswith("#"))
-    return {word: int(year) for word, year in lines}
-
-
-def anachronisms(text: str, after: int) -> tuple[Counter[str], int]:
-    """The words first used after a year that a text holds, with their number; and the number of all words."""
-    tokens = Counter(text.lower().replace("—", " ").split())
-    found: Counter[str] = Counter()
-    uses = first_uses()
-    for token, count in tokens.items():
-        word = token if token.isalpha() else _EDGES.sub("", token)
-        if uses.get(word, 0) > after:
-            found[word] += count
-    return found, tokens.total()

@@ -15,7 +15,7 @@ from cleaning.draft import CleaningSettings, Draft, Step
 _SPACE_BEFORE_MARK = re.compile(
     r" (?:([,;:!?])(?<=[^\s,;:!?] .)(?![^\s\"'”’)\]—–-])|(\.)(?<=[^\s.,;:!?] .)(?! ?\.)(?=[\s\"'”’)\]]|$))"
 )
-_SPACED_DASH = re.compile(r" (?:-{1,3}|–|—{1,2})(?: |(?=[\"”’,;:!?.]))")
+_SPACED_DASH = re.compile(r" (?:-{1,3}|–|—{1,2})(?: |(?=[\"”’,;:!?.\n]|$))")
 _DOUBLE_HYPHEN = re.compile(r"--+")
 
 

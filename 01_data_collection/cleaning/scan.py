@@ -40,7 +40,7 @@ _LIBRARY = re.compile(
     |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,|no\.\ shelf
     |digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com
     |this\ book\ (?:is|was)\ (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
-    |^google$|ex\ libris|presented\ (?:by|to)\ the\ librar""",
+    |^google$|leader\ in\ paper\ preserv|ex\ libris|presented\ (?:by|to)\ the\ librar""",
     re.IGNORECASE | re.VERBOSE,
 )
 # Stands at the foot of each page of some files.
@@ -81,7 +81,7 @@ def is_scan(text: str) -> bool:
     breaks = sample.count("\n")
     filled = breaks - sample.count("\n\n")
     # E-texts divide words in at most 2.2% of their lines, the scans seen in 9.6% and more.
-    if breaks < 40 or sample.count("- \n") + sample.count("-\n") < 0.03 * filled:
+    if breaks < 10 or sample.count("- \n") + sample.count("-\n") < 0.03 * filled:
         return False
     return sample.count(" \n") > 0.8 * filled or len(_BREAK_IN_SENTENCE.findall(sample)) >= 3
 
@@ -137,7 +137,7 @@ def _without_garbage(pages: list[list[str]]) -> list[list[str]]:
     scores = [known_share(pages[number][at]) for number, at in places]
     known = [0, *accumulate(score[0] for score in scores)]
     total = [0, *accumulate(score[1] for score in scores)]
-    good = [own >= GOOD_SHARE * marks and own > 3 for own, marks in scores]
+    good = [own >= GOOD_SHARE * marks and own > 5 for own, marks in scores]
     first = good.index(True) if True in good else len(good)
     last = len(good) - 1 - good[::-1].index(True) if True in good else -1
     for index, (number, at) in enumerate(places):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from archives import MEMBER_BYTES
 from http_cache import Download, Unusable
 from http_client import JSON, LOOKAHEAD, PLAIN_TEXT, XML, ZIP, HttpClient, NotFetched, Request
 
@@ -67,7 +69,7 @@ class CollectionFile:
 
 
 def identity(source: FoundSource) -> dict[str, Any]:
-    """All keys of a source that shape its documents: not where it is asked or what it is called here."""
+    """All keys of a source that shape its documents: not which API or mirror is asked, nor names of files here."""
     return source.model_dump(
         exclude={"kind", "name", "weight", "api", "mirror", "base_url", "paths", "ids_file", "urls_file"},
         exclude_none=True,
@@ -175,12 +177,19 @@ def downloaded_files(
     robots.txt is not asked: it is for programs that find their way themselves. pattern: only files so named.
     """
     wanted = [Request(url=url, types=(*XML, *PLAIN_TEXT, *ZIP), max_bytes=ARCHIVE_BYTES, robots=False) for url in urls]
+    names: Counter[str] = Counter()
     for request, download in http.get_many(wanted, lambda r: r):
         name = unquote(PurePosixPath(urlsplit(request.url).path).name) or "index"
+        names[name] += 1
+        if names[name] > 1:
+            # `…/one/text.xml` and `…/two/text.xml`.
+            name = f"{names[name]}~{name}"
         if not isinstance(download, Download):
             yield Failed(f"{source_name}/{name}", str(download), request.url)
         elif files.is_zip(download.path):
             yield from _contents(files.find_in_zip(download.path, name, source_name), download, pattern)
+        elif download.size > MEMBER_BYTES:
+            yield Failed(f"{source_name}/{name}", f"too big: {download.size / 1e6:,.0f} MB in one file", request.url)
         elif fnmatchcase(name, pattern):
             try:
                 yield CollectionFile(f"{source_name}/{name}", name, download.read(), download)

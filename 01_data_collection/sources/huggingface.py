@@ -51,6 +51,7 @@ def documents(source: HuggingFaceSource, http: HttpClient) -> Iterator[RawDocume
         url = f"https://huggingface.co/datasets/{source.dataset}"
         try:
             commit, fetched_at = _commit(source, http)
+            url = f"{url}/tree/{commit}"
             rows = datasets.load_dataset(
                 source.dataset, source.config, split=source.split, revision=commit, streaming=True
             )

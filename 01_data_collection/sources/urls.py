@@ -11,7 +11,7 @@ from http_client import PLAIN_TEXT, XML, HttpClient, Request
 
 from chapbook.corpus import RawDocument
 from chapbook.errors import UsageError
-from chapbook.source_config import UrlsSource
+from chapbook.source_config import UrlsSource, is_address
 from sources import Failed
 from sources.fetching import Item, collection_document, document, downloaded_files, fetch
 from sources.fetching import identity as configured
@@ -57,9 +57,12 @@ def _addresses(source: UrlsSource) -> list[str]:
         raise UsageError(
             f"corpus.sources {source.name}: urls_file {source.urls_file} cannot be read ({error})."
         ) from error
-    addresses = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    if bad := [line for line in addresses if not line.startswith(("http://", "https://"))]:
+    named = [(number, line.strip()) for number, line in enumerate(lines, start=1)]
+    addresses = {number: line for number, line in named if line and not line.startswith("#")}
+    if bad := [number for number, line in addresses.items() if not is_address(line)]:
+        # Their numbers, not what they say: there may be a password in it.
         raise UsageError(
-            f"{source.urls_file}: {len(bad)} lines are no address (http:// or https://), the first is {bad[0][:80]!r}."
+            f"{source.urls_file}: lines {', '.join(map(str, bad[:5]))}{' …' if len(bad) > 5 else ''} are no address "
+            "(http:// or https://, no password in it)."
         )
-    return source.urls + addresses
+    return [*source.urls, *addresses.values()]

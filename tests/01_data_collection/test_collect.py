@@ -276,6 +276,46 @@ def test_the_script_says_what_failed_and_how_to_go_on(server: Server, tmp_path: 
     assert "CHAPBOOK_CONTACT" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_a_dataset_is_streamed_from_the_hub_at_one_commit(server: Server, tmp_path: Path) -> None:
+    """Would break: a dataset of the Hub cannot be read, or another commit of it tomorrow without anybody asking."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    commit = "a" * 40
+    file = tmp_path / "train.parquet"
+    pq.write_table(
+        pa.table({"text": ["A letter.", "A bill."], "year": [1742, 1743], "place": ["London", "York"]}), file
+    )
+    packed = file.read_bytes()
+    about = {"_id": "1", "id": "library/letters", "sha": commit, "siblings": [{"rfilename": "train.parquet"}]}
+    listed = [{"type": "file", "path": "train.parquet", "size": len(packed), "oid": "b" * 40}]
+    api = "/api/datasets/library/letters"
+    for path, answer in {"": about, f"/revision/{commit}": about, f"/tree/{commit}": listed}.items():
+        server.on(api + path, Content(json.dumps(answer).encode(), "application/json"))
+
+    def ranged(handler: Handler) -> None:
+        first, _, last = handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+        end = min(int(last or len(packed)), len(packed) - 1)
+        content_range = f"bytes {first}-{end}/{len(packed)}"
+        handler.reply(206, packed[int(first) : end + 1], content_range=content_range, x_repo_commit=commit, etag='"e"')
+
+    server.on(f"/datasets/library/letters/resolve/{commit}/train.parquet", ranged)
+    server.otherwise = status(404, x_error_code="EntryNotFound", x_repo_commit=commit)
+    columns = {"text": "text", "date": "year"}
+    source = {"kind": "huggingface", "dataset": "library/letters", "columns": columns, "where": {"place": "london"}}
+    run = Run(tmp_path, [source])
+    env = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": server.url, "HF_HOME": str(tmp_path / "hub")}
+    script = ROOT / "01_data_collection/collect.py"
+    done = start(script, "--config", run.config, "--json", workspace=run.workspace.root, **env)
+    assert result(done)["documents"] == 1
+    (letter,) = run.documents().values()
+    assert (letter.id, letter.content, letter.date) == ("huggingface/00000000", b"A letter.", "1742")
+    assert letter.url == f"https://huggingface.co/datasets/library/letters/tree/{commit}"
+    (pinned,) = (run.workspace.downloads() / "huggingface").glob("*.json")
+    known = json.loads(pinned.read_text())
+    assert known["commit"] == commit and known["fetched_at"] == letter.fetched_at
+
+
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(server: Server, tmp_path: Path) -> None:
     """Would break: a person waits for a thousand queued downloads, or loses those that were finished."""
     source = pages(server, *(f"page{n}" for n in range(40)))

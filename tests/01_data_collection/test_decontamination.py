@@ -81,7 +81,7 @@ def test_the_script_counts_them_and_notices_other_items(tmp_path: Path) -> None:
     for number in range(4):
         text = (
             f"Letter {'abcd'[number]}. "
-            + f"It was a wet evening in the {'north south east west'.split()[number]}. " * 9
+            + f"It was a wet evening in the {['north', 'south', 'east', 'west'][number]}. " * 9
         )
         (tmp_path / "texts" / f"{number}.txt").write_text(text + (ITEM if number == 2 else ""))
     items = tmp_path / "items.txt"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fingerprints import distinct_grams, similarity
 from support import SHARED, Run, result, write_config
 
 from chapbook.corpus import SPLITS, Document, read_shards
@@ -92,3 +94,20 @@ def test_all_inquests_survive(cleaned: tuple[Path, dict[str, Any]]) -> None:
     """Would break: a legal formula filled in by hand taken for one document, as the web's thresholds do."""
     inquests = {name: split for name, split in kept_files(cleaned).items() if name.startswith("inquests/")}
     assert len(inquests) == 80
+
+
+def test_similar_inquests_are_on_one_side(cleaned: tuple[Path, dict[str, Any]]) -> None:
+    """Would break: a formula learnt in training and asked for in validation."""
+    folder, _ = cleaned
+    corpus = folder / "workspace" / "corpora" / "tiny"
+    inquests = [
+        (split, distinct_grams(document.text))
+        for split in SPLITS
+        for document in read_shards(corpus / split, Document)
+        if document.source == "inquests"
+    ]
+    assert len({split for split, _ in inquests}) == 2
+    pairs = [
+        (one, other) for one, other in itertools.combinations(inquests, 2) if similarity(one[1], other[1])[0] > 0.42
+    ]
+    assert len(pairs) > 5 and all(one[0] == other[0] for one, other in pairs)

@@ -290,7 +290,7 @@ def test_london_lives_texts(http: HttpClient) -> None:
     documents, failed = collect(source, http)
     assert len(documents) == 80 and not failed
     some, _ = collect(source.model_copy(update={"members": "WACWIC6522*"}), http)
-    assert 1 < len(some) < 10
+    assert 1 < len(some) < 80
     assert {(d.date, d.language, d.licence) for d in documents.values()} == {("1690-1800", "en", None)}
 
 
@@ -343,6 +343,14 @@ def test_ecco_tcp_tei_with_its_own_header(http: HttpClient, tmp_path: Path) -> N
     assert {documents[f"ecco_tcp/{name}.xml"].title for name in ("bare", "bomb", "torn")} == {None}
 
 
+def test_single_texts_of_one_name_are_two_documents(server: Server, http: HttpClient) -> None:
+    """Would break: the second of two files called text.xml ends the run."""
+    texts = [server.on(f"/{shelf}/text.xml", Content(shelf.encode(), "text/xml")) for shelf in ("one", "two")]
+    documents, failed = collect(EccoTcpSource(kind="ecco_tcp", urls=texts), http)
+    contents = {name: document.content for name, document in documents.items()}
+    assert contents == {"ecco_tcp/text.xml": b"one", "ecco_tcp/2~text.xml": b"two"} and not failed
+
+
 def test_urls_of_a_list_and_a_file(server: Server, http: HttpClient, tmp_path: Path) -> None:
     """Would break: formats guessed from names, an address in the list twice."""
     page = server.on("/essay", Content(b"<p>An essay.</p>", "text/html; charset=utf-8"))
@@ -356,8 +364,8 @@ def test_urls_of_a_list_and_a_file(server: Server, http: HttpClient, tmp_path: P
         (f"urls/{book}", "pdf", "1802"),
     }
     assert failed == {f"urls/{photo}": "wrong type: image/jpeg instead of text/html"}
-    (tmp_path / "list.txt").write_text("ftp://example.org/a.txt\n")
-    with pytest.raises(UsageError, match="1 lines are no address"):
+    (tmp_path / "list.txt").write_text("https://me:secret@example.org/a.txt\n")
+    with pytest.raises(UsageError, match="lines 1 are no address"):
         urls.identity(source)
 
 

@@ -79,6 +79,8 @@ def test_curve_stops_at_the_checkpoint_and_at_a_torn_line(tmp_path: Path) -> Non
     """Would break: a checkpoint judged by what came after it, or evaluation that fails while training writes."""
     path = tmp_path / "metrics.jsonl"
     assert curve_of(path, 10) == []
-    path.write_text('{"step": 1, "loss": 3}\n{"step": 2, "eval_loss": 4.5}\n{"step": 6, "eval_loss": 4.0}\n{"step": 4, "ev')
+    path.write_text(
+        '{"step": 1, "loss": 3}\n{"step": 2, "eval_loss": 4.5}\n{"step": 6, "eval_loss": 4.0}\n{"step": 4, "ev'
+    )
     assert curve_of(path, 10) == [(2, 4.5), (6, 4.0)]
     assert curve_of(path, 5) == [(2, 4.5)]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from floors import COMPRESSORS, ppm_sizes, training_documents
+from handmade import constant_model
 from support import Run
 
 from chapbook.corpus import Document, read_shards
@@ -19,7 +20,7 @@ def test_compressors_on_text_whose_content_is_known() -> None:
     letters = random.Random(1).choices("abcdefghijklmnop", k=60_000)
     text = "".join(letters).encode()
     for compressor in COMPRESSORS:
-        # 16 letters drawn evenly hold 4 bits each. Nothing can be below; gzip, which takes chance for repetition, needs 4.63.
+        # 16 letters drawn evenly hold 4 bits each. Nothing can be below; gzip takes chance for repetition: 4.63.
         assert 4.0 <= 8 * compressor.size(text) / len(text) < 4.7, compressor.name
     alone, after_other = ppm_sizes(text, b"something else entirely. " * 40)
     assert 3.99 < 8 * alone / len(text) < 4.6
@@ -64,8 +65,7 @@ def test_byte_model_equals_the_floor(tokens_run: Run, tmp_path: Path) -> None:
     from context import Context
     from floors import measure
     from language_modelling import score_documents
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import GPT2Config, GPT2LMHeadModel
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     from chapbook.config import load_config
     from chapbook.workspace import Workspace
@@ -77,25 +77,15 @@ def test_byte_model_equals_the_floor(tokens_run: Run, tmp_path: Path) -> None:
     counts = np.bincount(np.frombuffer("".join(training).encode(), np.uint8), minlength=256) + 1
     share = counts / counts.sum()
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(alphabet)} | {"<|endoftext|>": 256}, []))
+    # How byte-level tokenizers write bytes: printable Latin-1 letters as they are, the others from U+0100 on.
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = {value: chr(value) for value in printable}
+    letters |= {value: chr(256 + n) for n, value in enumerate(v for v in range(256) if v not in letters)}
+    ids = {letters[value]: value for value in range(256)} | {"<|endoftext|>": 256}
+    tokenizer = Tokenizer(models.BPE(ids, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    # tokenizers writes each byte as a printable letter: which byte is a letter? Ask it, for the 256 it can be.
-    of_byte = {}
-    for value in range(256):
-        letters = tokenizer.pre_tokenizer.pre_tokenize_str(bytes([value]).decode("latin-1"))[0][0]
-        if value < 128:
-            of_byte[value] = tokenizer.token_to_id(letters)
-    for value in range(128, 256):
-        text = bytes([0xC2 if value < 0xC0 else 0xC3, 0x80 | value & 0x3F]).decode()
-        ids = tokenizer.encode(text).ids
-        of_byte[text.encode()[1]] = ids[1]
-        of_byte[text.encode()[0]] = ids[0]
-    log_share = torch.full((257,), -1e4)
-    for value, token in of_byte.items():
-        log_share[token] = math.log(share[value])
-    model = constant_model(log_share)
+    assert tokenizer.encode("£5 😀").ids == list("£5 😀".encode())
+    model = constant_model(torch.tensor([*np.log(share), -1e4]))
 
     scores = list(score_documents(model, tokenizer, documents, 256, batch_size=4))
     held_back = "".join(document.text for document in documents).encode()
@@ -104,9 +94,9 @@ def test_byte_model_equals_the_floor(tokens_run: Run, tmp_path: Path) -> None:
     assert by_model == pytest.approx(by_hand, rel=1e-5)
 
     context = Context(
-        checkpoint=tmp_path, model=model, tokenizer=tokenizer, end_of_text=256, config=load_config(tokens_run.config, {}),
-        workspace=Workspace(tokens_run.workspace), corpus=corpus, split="validation", documents=documents, device="cpu",
-        seed=1, quick=False, output=tmp_path,
+        checkpoint=tmp_path, model=model, tokenizer=tokenizer, end_of_text=256,
+        config=load_config(tokens_run.config, {}), workspace=Workspace(tokens_run.workspace), corpus=corpus,
+        split="validation", documents=documents, device="cpu", seed=1, quick=False, output=tmp_path,
     )  # fmt: skip
     floors = measure(context, scores)
     rows = {row["name"]: row for row in floors["rows"]}
@@ -125,18 +115,3 @@ def test_byte_model_equals_the_floor(tokens_run: Run, tmp_path: Path) -> None:
     against = rows["5-gram of tokens, Kneser-Ney"]["model_minus_this"]
     assert against["difference"] == pytest.approx(by_model - rows["5-gram of tokens, Kneser-Ney"]["bits_per_byte"])
     assert against["interval"][0] > 0 and against["p_value"] < 0.01
-
-
-def constant_model(logits: "torch.Tensor") -> "GPT2LMHeadModel":  # noqa: F821, UP037
-    """A stock GPT-2 that gives the same logits everywhere, whatever it reads."""
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    config = GPT2Config(vocab_size=len(logits), n_positions=64, n_layer=1, n_head=1, n_embd=4)
-    model = GPT2LMHeadModel(config).eval()
-    with torch.no_grad():
-        # The last layer norm gives its bias alone: 1, 0, 0, 0. The first column of the output matrix is the answer.
-        model.transformer.ln_f.weight.zero_()
-        model.transformer.ln_f.bias.copy_(torch.tensor([1.0, 0, 0, 0]))
-        model.transformer.wte.weight[:, 0] = logits
-    return model

@@ -31,8 +31,8 @@ class Slow:
         streams: list[list[Any]] = [[START, *ids, END] for ids in documents]
         grams: dict[int, Counter[tuple[Any, ...]]] = {n: Counter() for n in range(1, order + 1)}
         for stream in streams:
-            for n in grams:
-                grams[n].update(tuple(stream[i : i + n]) for i in range(len(stream) - n + 1))
+            for n, counter in grams.items():
+                counter.update(tuple(stream[i : i + n]) for i in range(len(stream) - n + 1))
         self.counts: dict[int, dict[tuple[Any, ...], int]] = {order: dict(grams[order])}
         for n in range(1, order):
             before: dict[tuple[Any, ...], set[Any]] = defaultdict(set)
@@ -51,6 +51,7 @@ class Slow:
         return d if all(0 < value <= limit for limit, value in enumerate(d, 1)) else FALLBACK_DISCOUNTS
 
     def probability(self, history: Sequence[Any], token: int) -> float:
+        """P(token | history), interpolated down to the uniform distribution."""
         history = tuple(history)[len(history) - min(len(history), self.order - 1) :]
         lower = self.probability(history[1:], token) if history else 1 / VOCABULARY
         n = len(history) + 1

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
-from pathlib import Path
 
 import pytest
 import torch
+from handmade import successor_model
 from language_modelling import score_documents, summarise, windows
-from support import Run, result
+from support import Run
 from tokenizers import Tokenizer
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from chapbook.corpus import Document, read_shards
 from chapbook.tokenizer import end_of_text_id, load_tokenizer
-
-SCRIPT = "04_evaluation/run_evaluation.py"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +52,10 @@ def test_uniform_model_has_the_vocabulary_as_perplexity(tokens_run: Run, tokeniz
     tokens = sum(len(tokenizer.encode(document.text).ids) for document in texts)
     assert total["tokens"] == tokens
     assert total["bits_per_byte"] == pytest.approx(tokens * math.log2(400) / total["bytes"], rel=1e-5)
+    # Among equally likely tokens a guess is a draw.
+    assert total["accuracy"] == pytest.approx(1 / 400) and total["top5_accuracy"] == pytest.approx(5 / 400)
+    words = sum(len(document.text.split()) for document in texts)
+    assert math.log(total["word_perplexity"]) == pytest.approx(tokens * math.log(400) / words, rel=1e-5)
     assert [score.id for score in scores] == [document.id for document in texts]
 
 
@@ -86,45 +86,82 @@ def test_equals_stock_loss(trained_run: Run, tokenizer: Tokenizer) -> None:
     assert score.nats / score.tokens == pytest.approx(stock, rel=1e-5)
 
 
-def test_results_page_and_floor(trained_run: Run, tmp_path: Path) -> None:
-    """Would break: the page or the comparison with the generator's true entropy."""
-    run = trained_run.copy(tmp_path)
-    found = result(run.script(SCRIPT, "--json"))
-    total = found["total"]
-    assert found["checkpoint"] == "checkpoint-8"
-    assert 0.2 < total["floor_bits_per_byte"] < 1.0
-    # A model of 8 steps is far above the floor; below it would be a bug in one of the two.
-    assert total["model_bits_per_byte_there"] > total["floor_bits_per_byte"]
-    directory = Path(found["path"])
-    assert json.loads((directory / "results.json").read_text())["total"] == total
-    page = (directory / "report.html").read_text()
-    assert f"{total['bits_per_byte']:.4f}" in page and "<script" not in page and "http" not in page
-    assert result(run.script(SCRIPT, "--json"))["reused"] is True
-    assert result(run.script(SCRIPT, "--json", "--checkpoint", "checkpoint-4"))["checkpoint"] == "checkpoint-4"
+def test_equals_the_trainers_evaluation_loss(trained_run: Run) -> None:
+    """Would break: two losses under one name. The real Trainer on the run's own blocks."""
+    from datasets import load_from_disk
+    from language_modelling import Window, _score_batch
+    from transformers import Trainer, TrainingArguments, default_data_collator
+
+    from chapbook.checkpoint import load_model
+
+    model = load_model(trained_run.checkpoints / "checkpoint-8")
+    blocks = load_from_disk(str(trained_run.workspace / "pretokenized" / "tiny-400-32" / "eval")).with_format(None)
+    rows = [list(row["input_ids"]) for row in blocks]
+    nats = 0.0
+    for start in range(0, len(rows), 16):
+        batch = [Window(0, ids, 1, begins=False) for ids in rows[start : start + 16]]
+        nats += sum(float(one.sum()) for one, _, _ in _score_batch(model, batch, 0, 400))
+    ours = nats / sum(len(ids) - 1 for ids in rows)
+    arguments = TrainingArguments(
+        output_dir=str(trained_run.workspace / "unused"), use_cpu=True, per_device_eval_batch_size=16, report_to=[]
+    )
+
+    def trainers(first_label: int | None) -> float:
+        labels = [[ids[0] if first_label is None else first_label, *ids[1:]] for ids in rows]
+        data = [{"input_ids": ids, "labels": wanted} for ids, wanted in zip(rows, labels, strict=True)]
+        trainer = Trainer(model, arguments, eval_dataset=data, data_collator=default_data_collator)
+        return float(trainer.evaluate()["eval_loss"])
+
+    assert ours == pytest.approx(trainers(-100), abs=1e-5)
+    # The first token of a block is predicted from nothing and has no loss, but Trainer divides by it too unless its
+    # label says that it is none.
+    assert ours * 31 / 32 == pytest.approx(trainers(None), abs=1e-5)
 
 
-def test_what_cannot_be_measured(trained_run: Run, tmp_path: Path) -> None:
-    """Would break: a missing split, a missing checkpoint or a broken model ends in a figure or a traceback."""
-    run = trained_run.copy(tmp_path)
-    done = run.script(SCRIPT, "--evaluation.split", "test", code=3)
-    assert "The test split" in done.stderr and "corpus.test_share" in done.stderr
-    done = run.script(SCRIPT, "--checkpoint", "checkpoint-5", code=3)
-    assert "These would work: checkpoint-4, checkpoint-8" in done.stderr
-    _make_nan(run.checkpoints / "checkpoint-8")
-    done = run.script(SCRIPT, "--checkpoint", "checkpoint-8", code=1)
-    assert "is nan: the model in" in done.stderr
-    shutil.rmtree(run.checkpoints)
-    assert "no complete checkpoint" in run.script(SCRIPT, code=3).stderr
+def test_rows_beyond_the_tokenizer_never_count(trained_run: Run, tokenizer: Tokenizer) -> None:
+    """Would break: a vocabulary padded for speed that takes probability from the tokens there are."""
+    from chapbook.checkpoint import load_model
+
+    model = load_model(trained_run.checkpoints / "checkpoint-8")
+    texts = documents(trained_run)[:4]
+    before = [
+        (score.nats, score.correct, score.top5) for score in score_documents(model, tokenizer, texts, 0, batch_size=4)
+    ]
+    model.resize_token_embeddings(448, mean_resizing=False)
+    with torch.no_grad():
+        # Rows like those of real tokens, but larger: counted, they would be the likeliest everywhere.
+        model.transformer.wte.weight[400:] = 10 * model.transformer.wte.weight[:48]
+    after = [(score.nats, score.correct, score.top5) for score in score_documents(model, tokenizer, texts, 0, 4)]
+    for one, other in zip(before, after, strict=True):
+        assert other == pytest.approx(one, rel=1e-6)
 
 
-def _make_nan(path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+def test_model_that_knows_the_text_is_never_wrong() -> None:
+    """Would break: a figure that does not reach its best value for the best model there is."""
+    from language_modelling import PositionLoss, confidence
+    from tokenizers import models, pre_tokenizers
 
-    from chapbook import artifact
-
-    weights = load_file(path / "model.safetensors")
-    weights["transformer.ln_f.weight"][0] = float("nan")
-    save_file(weights, path / "model.safetensors", metadata={"format": "pt"})
-    manifest = artifact.read_manifest(path)
-    assert manifest is not None
-    artifact.write_manifest(path, manifest.recipe, manifest.counts)
+    letters = "abcdefghij"
+    tokenizer = Tokenizer(models.BPE({letter: n for n, letter in enumerate(letters)} | {"<|endoftext|>": 10}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    model = successor_model([*range(1, 10), 0, 0])
+    texts = [
+        Document(id=str(n), source="s", sha256="", text=(letters * 30)[: 100 + 37 * n], date="1742") for n in range(5)
+    ]
+    positions = PositionLoss(64)
+    scores = list(score_documents(model, tokenizer, texts, 10, batch_size=3, positions=positions))
+    total = summarise(scores)
+    assert total["accuracy"] == 1.0 and total["top5_accuracy"] == 1.0
+    assert total["bits_per_byte"] < 1e-6 and total["perplexity"] == pytest.approx(1.0, abs=1e-6)
+    sure = confidence(scores, 1_000, 1)
+    assert sure["intervals"]["accuracy"] == [1.0, 1.0] and sure["intervals"]["bits_per_byte"][1] < 1e-6
+    octaves = positions.octaves()
+    # Beginnings and whole windows inside: every position of the context, none twice in a curve.
+    for rows in octaves.values():
+        assert [row["seen_from"] for row in rows] == [1, 2, 4, 8, 16, 32]
+        assert rows[-1]["seen_to"] == 64 and all(row["loss"] < 1e-6 for row in rows)
+    inside = {row["tokens"] // (row["seen_to"] - row["seen_from"] + 1) for row in octaves["inside"]}
+    assert len(inside) == 1, "inside documents each position has the same number of tokens"
+    # The wrong successor everywhere: as bad as it can be.
+    wrong = successor_model([*range(2, 10), 0, 1, 1])
+    assert summarise(list(score_documents(wrong, tokenizer, texts, 10, batch_size=3)))["accuracy"] == 0.0

@@ -56,7 +56,7 @@ def random_texts(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("pattern", ["as trained", "gpt2"])
-def test_ten_thousand_texts_have_the_ids_of_tokenizers(tokens_run: Run, tmp_path: Path, pattern: str) -> None:
+def test_thousands_of_texts_have_the_ids_of_tokenizers(tokens_run: Run, tmp_path: Path, pattern: str) -> None:
     """Would break: other tokens in training than in evaluation and generation, on whatever text."""
     content = {"pre_tokenizer": None}
 
@@ -66,7 +66,7 @@ def test_ten_thousand_texts_have_the_ids_of_tokenizers(tokens_run: Run, tmp_path
     directory = changed(tokens_run, tmp_path, use_gpt2 if pattern == "gpt2" else content.update)
     encoder = Encoder(directory)
     assert encoder.engine.startswith("gigatoken ")
-    texts = random_texts(10_000)
+    texts = random_texts(2_000 if pattern == "gpt2" else 10_000)
     ids, lengths = encoder.encode(texts)
     places = np.cumsum(lengths)
     assert places[-1] == len(ids)

@@ -49,7 +49,8 @@ def test_every_problem_is_told_with_its_file(tmp_path: Path) -> None:
         "- {kind: gutenberg, filters: {topics: London, languages: [English]}}\n"
         "- {kind: huggingface, dataset: a/b, columns: {text: body, titel: t}}\n"
         "- {kind: carrier_pigeon}\n"
-        "- {kind: old_bailey, max_documents: 0, paths: x}\n",
+        "- {kind: old_bailey, max_documents: 0, paths: x}\n"
+        "- {kind: urls, urls: ['https://me:secret@example.org/x']}\n",
     )
     config = write_config(tmp_path / "c.yaml", corpus__sources="lists/bad.yaml", corpus__min_characters=0)
     with pytest.raises(ConfigError) as caught:
@@ -67,7 +68,9 @@ def test_every_problem_is_told_with_its_file(tmp_path: Path) -> None:
         "corpus.min_characters = 0",
     ):
         assert any(problem.startswith(expected) for problem in problems), (expected, problems)
-    assert len(problems) == 9
+    # A password is not repeated.
+    assert any(problem.startswith(f"{path}: sources.6.urls.0: ") for problem in problems)
+    assert "secret" not in str(caught.value) and len(problems) == 10
 
 
 @pytest.mark.parametrize(

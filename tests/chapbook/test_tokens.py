@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 import random
 import shutil
 from collections.abc import Iterable
@@ -130,6 +131,9 @@ def test_batches_are_what_the_model_takes(tmp_path: Path) -> None:
     assert batch["input_ids"].dtype == torch.int64
     assert batch["input_ids"].tolist() == [list(range(16, 32)), list(range(16))]
     assert batch["labels"].equal(batch["input_ids"])
+    # A worker that is not a fork gets the place of the files, not their content.
+    sent = pickle.dumps(view)
+    assert len(sent) < 1_000 and pickle.loads(sent).row(9).tolist() == list(range(144, 160))
     # Several shards in one batch, through a DataLoader, through a Subset as in a limited evaluation.
     whole = next(iter(DataLoader(view, batch_size=10, collate_fn=collate)))
     assert whole["input_ids"].reshape(-1).tolist() == [*range(160)]

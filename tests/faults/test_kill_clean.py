@@ -115,6 +115,7 @@ def test_killed_three_times(prepared: tuple[Path, Path, float], tmp_path: Path) 
 
 
 @pytest.mark.kills
+@pytest.mark.timeout(1800)
 def test_killed_at_thirty_instants(prepared: tuple[Path, Path, float], tmp_path: Path) -> None:
     """Would break: an instant at which a crash leaves something that the next run takes for whole."""
     chance = random.Random(11)

@@ -168,36 +168,21 @@ def test_metrics_are_those_of_the_checkpoint_whatever_happened_to_the_file(
     assert training.run.metrics() == straight.run.metrics()
 
 
-def test_ranks_change_and_the_samples_do_not(zygote: Zygote, tokens_run: Run, tmp_path: Path) -> None:
-    """Would break: another number of ranks at a resume repeats or skips text, or changes the batch."""
-    changes = {**NO_DROPOUT, "training__global_batch_size": 12, "training__per_device_train_batch_size": 3}
-    whole = Training(zygote, tokens_run, tmp_path / "whole", **changes)
-    whole.start()
-    changing = Training(zygote, tokens_run, tmp_path / "changing", **changes)
-    for ranks, steps, made in (
-        (2, 2, "3 per device x 2 acc"),
-        (1, 3, "3 per device x 4 acc"),
-        (4, 6, "3 per device x 1"),
-    ):
-        flags = ["--max_steps", steps, "--allow_changed", "training.max_steps"]
-        said = changing.start(*flags, ranks=ranks).said
-        assert made in said and "= 12 blocks" in said
-    assert changing.losses() == pytest.approx(whole.losses(), rel=1e-3)
-    # The schedule was that of fewer steps at first, so that only the first losses are of equal weights.
-    assert changing.losses()[:2] == pytest.approx(whole.losses()[:2], rel=1e-5)
-
-
-def test_elastic_run_equals_the_one_that_never_changed(zygote: Zygote, tokens_run: Run, tmp_path: Path) -> None:
-    """Would break: 2 ranks stopped and gone on with by 1 and 3 learn something else."""
-    changes = {**NO_DROPOUT, "training__global_batch_size": 12}
+def test_ranks_change_and_nothing_else_does(zygote: Zygote, tokens_run: Run, tmp_path: Path) -> None:
+    """Would break: 2 ranks stopped and gone on with by 1, 3 or 4 see other samples, or learn something else."""
+    changes = {**NO_DROPOUT, "training__global_batch_size": 12, "training__per_device_train_batch_size": 1}
     whole = Training(zygote, tokens_run, tmp_path / "whole", **changes)
     whole.start(ranks=2)
-    for ranks in (1, 3):
-        changed = Training(zygote, tokens_run, tmp_path / f"to-{ranks}", **changes)
-        shutil.copytree(whole.checkpoints, changed.checkpoints)
-        changed.start("--resume_from_checkpoint", "checkpoint-2", ranks=ranks)
-        assert changed.losses() == pytest.approx(whole.losses(), rel=1e-5)
-        assert changed.counts()["world_size"] == ranks
+    for way in ((1, 4), (3,)):
+        changed = Training(zygote, tokens_run, tmp_path / f"to-{way[0]}", **changes)
+        changed.checkpoints.mkdir(parents=True)
+        shutil.copytree(whole.checkpoints / "checkpoint-2", changed.checkpoints / "checkpoint-2")
+        for ranks in way:
+            done = changed.start(ranks=ranks)
+            assert f"1 per device x {12 // ranks} accumulated x {ranks} rank(s) = 12 blocks" in done.said
+            assert changed.losses() == pytest.approx(whole.losses(), rel=1e-5)
+            assert changed.counts()["world_size"] == ranks
+            shutil.rmtree(changed.checkpoints / "checkpoint-6")
 
 
 def test_global_batch_that_ranks_cannot_make(training: Training) -> None:
@@ -285,30 +270,29 @@ def test_out_of_memory_halves_the_micro_batch(zygote: Zygote, tokens_run: Run, t
 
     The address space of the process is limited, so that torch's own allocator fails in the forward or backward pass.
     """
-    model = {**NO_DROPOUT, "model__n_embd": 64, "pretokenize__max_length": 32}
+    # 1,024 blocks of 32 tokens and 400 words are 52 MB of logits, and several times that in a backward pass. Threads
+    # take address space too, and two ranks have more of them.
+    blocks, room = 1024, 200_000_000 if ranks == 1 else 450_000_000
     changes = {
-        **model,
-        "training__per_device_train_batch_size": 1024,
-        "training__global_batch_size": 1024 * ranks,
-        "training__max_steps": 3,
+        **NO_DROPOUT,
+        "training__global_batch_size": blocks * ranks,
+        "training__max_steps": 2,
         "training__save_steps": 1,
         "training__eval_strategy": "no",
     }
-    free = Training(zygote, tokens_run, tmp_path / "free", **{**changes, "training__per_device_train_batch_size": 64})
+    free = Training(zygote, tokens_run, tmp_path / "free", **changes, training__per_device_train_batch_size=128)
     free.start(ranks=ranks)
-    short = Training(zygote, tokens_run, tmp_path / "short", **changes)
-    # 1,024 blocks of 32 tokens and 400 words are 52 MB of logits, and several times that in a backward pass.
-    room = 160_000_000
+    short = Training(zygote, tokens_run, tmp_path / "short", **changes, training__per_device_train_batch_size=blocks)
     done = short.start(ranks=ranks, room=room)
     assert "OUT OF MEMORY at step" in done.said
-    micro = short.counts(3)["micro_batch"]
-    assert micro < 1024
+    micro = short.counts(2)["micro_batch"]
+    assert micro < blocks
     assert short.losses() == pytest.approx(free.losses(), rel=1e-4)
     # Remembered, and not learnt the hard way again.
-    shutil.rmtree(short.checkpoints / "checkpoint-3")
+    shutil.rmtree(short.checkpoints / "checkpoint-2")
     again = short.start(ranks=ranks, room=room)
     assert "an earlier start ran out of memory" in again.said and "OUT OF MEMORY" not in again.said
-    assert short.counts(3)["micro_batch"] == micro
+    assert short.counts(2)["micro_batch"] == micro
 
 
 def test_out_of_memory_with_one_block_says_what_to_do(training: Training) -> None:
@@ -356,7 +340,8 @@ def test_roll_back_leaves_the_bad_batch_out(training: Training) -> None:
     allowed = ("--allow_changed", "training.max_steps")
     training.start(*flags, "--max_steps", 2)
     # A word that only the fourth batch has gets an embedding that no loss is finite with.
-    blocks = TokenBlocks(training.run.workspace / "pretokenized" / "tiny" / "train")
+    (store,) = training.run.workspace.glob("pretokenized/*/train")
+    blocks = TokenBlocks(store)
     order = SampleOrder(len(blocks), sequences=4, seed=42)
     read = [{int(token) for number in order.numbers(step) for token in blocks.row(number)} for step in range(8)]
     bad = min(read[3] - set.union(*(words for step, words in enumerate(read) if step != 3)))
@@ -397,7 +382,7 @@ def test_small_disk_and_read_only_disk(straight: Training, zygote: Zygote, token
     """Would break: a real full disk, seen before the save or in it, and one that turns read-only."""
     run = Training(zygote, tokens_run, tmp_path / "run")
     run.checkpoints.mkdir(parents=True)
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", run.checkpoints], check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1400k", "tmpfs", run.checkpoints], check=False)
     if mounted.returncode:
         pytest.skip("this machine lets nobody mount a tmpfs")
     try:
@@ -405,11 +390,11 @@ def test_small_disk_and_read_only_disk(straight: Training, zygote: Zygote, token
         assert "GB free, and the next checkpoint needs" in done.said or "could not be saved" in done.said
         assert run.names(), "the first checkpoints fit"
         kept = run.names()
-        subprocess.run(["mount", "-o", "remount,ro", run.checkpoints], check=True)
+        subprocess.run(["mount", "-o", "remount,ro,size=64m", run.checkpoints], check=True)
         done = run.start(code=1)
         assert "Read-only file system" in done.said and "Traceback" not in done.said
         assert run.names() == kept
-        subprocess.run(["mount", "-o", "remount,rw,size=64m", run.checkpoints], check=True)
+        subprocess.run(["mount", "-o", "remount,rw", run.checkpoints], check=True)
         run.start()
         assert run.hashes() == straight.hashes()
     finally:
@@ -459,7 +444,7 @@ def test_failing_reporters_do_not_stop_a_training(
     """Would break: a full log disk or a broken TensorBoard ends the training."""
     run = Training(zygote, tokens_run, tmp_path / "run", training__report_to=["tensorboard"])
     logs = run.run.workspace / "runs" / "tiny"
-    logs.mkdir(parents=True)
+    logs.mkdir(parents=True, exist_ok=True)
     (logs / "tensorboard").write_text("a file where a folder should be")
     done = run.start()
     assert done.said.count("TensorBoardCallback failed") == 1
@@ -521,7 +506,7 @@ def test_order_is_a_permutation_and_skips_instantly() -> None:
     from chapbook.tokens import Blocks
 
     blocks, length = 4_000_000, 16
-    data = Blocks([np.zeros((blocks, length), np.uint16)], length)
+    data = Blocks([np.zeros((blocks, length), np.uint16)], length, np.dtype(np.uint16))
     order = SampleOrder(blocks, sequences=32, seed=1)
     loader = StepLoader(data, order, rank=0, ranks=1)
     started = time.perf_counter()

@@ -7,9 +7,11 @@ which runs the script's `main` as a process of its own, and can be told to die a
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import gc
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -169,14 +171,17 @@ def _wait(children: list[int], order: dict[str, Any]) -> list[int]:
         due = order["kill_after"] is not None and now - started > order["kill_after"]
         if (due or gone or now - started > order["timeout"]) and not killed:
             killed = True
-            for child in children:
-                if child not in codes:
-                    os.kill(child, signal.SIGKILL)
+            if not due:
+                # Have them say where they hang.
+                for child in set(children) - set(codes):
+                    os.kill(child, signal.SIGUSR1)
+                time.sleep(0.5)
+            for child in set(children) - set(codes):
+                os.kill(child, signal.SIGKILL)
         # SIGKILL of one rank takes the others along at once, as the kernel's memory killer or a lost node would.
         if not order["alone"] and any(code == -signal.SIGKILL for code in codes.values()):
-            for child in children:
-                if child not in codes:
-                    os.kill(child, signal.SIGKILL)
+            for child in set(children) - set(codes):
+                os.kill(child, signal.SIGKILL)
         time.sleep(0.005)
     return [codes[child] for child in children]
 
@@ -197,8 +202,7 @@ def _fork(order: dict[str, Any], main: Any, rank: int, port: int, folder: Path) 
                 **{"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(order["ranks"])},
                 **{"LOCAL_WORLD_SIZE": str(order["ranks"]), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)},
             }
-        import resource
-
+        faulthandler.register(signal.SIGUSR1)
         for name, value in order["limits"].items():
             resource.setrlimit(getattr(resource, name), (value, value))
         if order["room"] is not None:
