@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test test-kills test-faults lint format clean
+.PHONY: help setup setup-dev demo test test-kills test-faults lint format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,27 +21,32 @@ $(BIN)/.installed: requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
+$(BIN)/.installed-dev: $(BIN)/.installed requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
 setup: $(BIN)/.installed
+setup-dev: $(BIN)/.installed-dev
 
 demo: setup
 	$(BIN)/python -m chapbook run --config configs/demo.yaml
 
-test: setup
+test: setup-dev
 	$(BIN)/python -m pytest
 
-test-kills: setup
+test-kills: setup-dev
 	$(BIN)/python -m pytest -m kills
 
 # The part of test-kills that kills trainings.
-test-faults: setup
+test-faults: setup-dev
 	$(BIN)/python -m pytest -m kills tests/faults/test_kill_training.py
 
-lint: setup
+lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: setup
+format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -71,7 +71,8 @@ def build_corpus(
     statistics = totals.statistics() | {"corpus": written, "paragraphs_removed": len(plan.duplicates.paragraph_rows)}
     (path / "statistics.json").write_text(json.dumps(statistics, indent=1, ensure_ascii=False) + "\n", "utf-8")
     _write_lines(path / "duplicates.jsonl", groups(plan.duplicates, index))
-    _write_lines(path / "examples.jsonl", totals.examples.in_order(steps))
+    examples = totals.examples.in_order(steps)
+    _write_lines(path / "examples.jsonl", ({k: v for k, v in each.items() if k != "order"} for each in examples))
     _move_shards(work, path)
     return {
         **totals.counts(),

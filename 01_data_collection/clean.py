@@ -24,7 +24,7 @@ from chapbook.script import ScriptParser, run_script
 from chapbook.workspace import Workspace
 
 # Raise when a step, or what follows the steps, gives other content for the same input.
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 def clean(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:

@@ -18,7 +18,7 @@ STYLE = """<style>
 td.bars { text-align: left; min-width: 6rem; width: 10rem; }
 .bar { display: inline-block; height: .7em; min-width: 1px; background: var(--accent); }
 tr.here td { font-weight: bold; }
-.words td { text-align: left; vertical-align: top; }
+.words td, .words th { text-align: left; vertical-align: top; }
 .words td:first-child { color: var(--accent); }
 p { overflow-wrap: anywhere; } .note { font-size: .9em; }
 .failed { border-left: 3px solid var(--accent); padding-left: 1rem; font-weight: bold; }

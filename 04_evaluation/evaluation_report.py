@@ -50,11 +50,13 @@ def summary_rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 def write(results: dict[str, Any], fragments: dict[str, str], path: Path) -> None:
     """Write report.html and report.md into `path`. fragments: HTML of measurements, by their name."""
+    how_well, *groups = _text("", results)
     blocks: list[Table | str] = [
         _facts(results),
-        *_text("", results),
+        how_well,
         _floors(results["floors"]),
         _advice(results["advice"]),
+        *groups,
         *_positions(results["by_position"]),
     ]
     for name, described in results["other_splits"].items():

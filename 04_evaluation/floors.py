@@ -110,7 +110,7 @@ def measure(context: Context, scores: Sequence[DocumentScore]) -> dict[str, Any]
     """
     held_back = "".join(document.text for document in context.documents).encode()
     limit = QUICK_TRAINING_BYTES if context.quick else context.config.evaluation.floor_bytes
-    rows = [_row("every byte equally likely", 8.0)]
+    rows: list[dict[str, Any]] = []
     result: dict[str, Any] = {"bytes": len(held_back)}
     seen = b""
     if context.corpus is not None:

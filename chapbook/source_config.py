@@ -83,7 +83,21 @@ class SampleSource(Source):
     words: int | None = Field(default=None, ge=8)
     """Use only this many of each kind of word (names, trades, things …); a small model learns a small language in
     minutes. Default: all."""
-    dirt: dict[Literal["boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign"], Share] = {}
+    dirt: dict[
+        Literal[
+            "boilerplate",
+            "hyphens",
+            "page_numbers",
+            "ocr",
+            "duplicate",
+            "foreign",
+            "scan",
+            "invisible",
+            "garbage",
+            "loop",
+        ],
+        Share,
+    ] = {}
     """Share of the documents that get each kind of planted dirt, so that cleaning can be scored."""
 
 

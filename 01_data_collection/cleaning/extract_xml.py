@@ -41,7 +41,13 @@ _XML_ENTITIES = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
 # TCP's older files are SGML: elements without an end, a long s and the end of a line as marks of their own.
 _SGML = re.compile(rb"^\s*(?:<!DOCTYPE[^>]*>\s*)?<ETS>", re.IGNORECASE)
 _SGML_EMPTY = re.compile(rb"<((?:PB|GAP|LB|MILESTONE|PTR)\b[^>]*?)/?>")
-_SGML_ENTITIES = ((b"&s;", b"s"), (b"&abque;", b"que"), (b"&abquam;", b"quam"), (b"&abper;", b"per"), (b"&abquod;", b"quod"))
+_SGML_ENTITIES = (
+    (b"&s;", b"s"),
+    (b"&abque;", b"que"),
+    (b"&abquam;", b"quam"),
+    (b"&abper;", b"per"),
+    (b"&abquod;", b"quod"),
+)
 _SGML_DIVIDED = re.compile(rb"(?<=\w)\|(?=\w|\s*<PB\b)")
 # TCP's mark for a word divided at a line end, `Lon∣don`; a page break may follow it.
 _DIVIDED = re.compile(r"[∣¦]\s*")

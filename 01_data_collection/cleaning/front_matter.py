@@ -1,7 +1,7 @@
 """Step `front_matter`: lists of contents and of illustrations, and what web pages repeat between chapters.
 
-Of 90 novels and e-texts 30 have such a list. It begins with its heading; it ends where one of its entries comes again, now as
-the heading of a chapter, or before the first paragraph of prose. A list without either end is left alone.
+Of 90 novels and e-texts 30 have such a list. It begins with its heading; it ends where one of its entries comes again,
+now as the heading of a chapter, or before the first paragraph of prose. A list without either end is left alone.
 """
 
 from __future__ import annotations
@@ -23,20 +23,14 @@ MAX_SPOKEN_SHARE = 0.15
 # `Contents`, `Next`, `Top` between chapters: a link that was text. So often it comes at least.
 MIN_LINKS = 4
 
-_HEADING = re.compile(
-    r"^(?:table of |the )?(?:contents|illustrations|list of (?:illustrations|plates))(?: of (?:the )?(?:first |second )?vol.*)?\W*$",
-    re.IGNORECASE,
-)
-_FIRST_CHAPTER = re.compile(r"^(?:chapter|book|part|letter)\s+(?:i|1|one|the first)\W*$", re.IGNORECASE)
-_LINK = re.compile(
-    r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE
-)
-_ENTRY = re.compile(
-    r"^(?:(?:chapter|chap\.?|book|part|volume|vol\.?|epoch|act|letter|section|canto|epilogue|prologue|preface|introduction"
-    r"|appendix|conclusion|index)\b|[ivxlcdm]+[.:) ]|\d{1,3}[.:) ])|.*(?:\.{2,}|\s{2,}|\. )\s*[\divxlc]{1,4}$|.*\s\d{1,3}$",
-    re.IGNORECASE,
-)
-_NOT_A_WORD = re.compile(r"[^\w'’]+")
+_HEADING = re.compile( r"^(?:table of |the )?(?:contents|illustrations|list of (?:illustrations|plates))(?: of (?:the
+)?(?:first |second )?vol.*)?\W*$", re.IGNORECASE, ) _FIRST_CHAPTER =
+re.compile(r"^(?:chapter|book|part|letter)\s+(?:i|1|one|the first)\W*$", re.IGNORECASE) _LINK = re.compile(
+r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE ) _ENTRY =
+re.compile(
+r"^(?:(?:chapter|chap\.?|book|part|volume|vol\.?|epoch|act|letter|section|canto|epilogue|prologue|preface|introduction"
+r"|appendix|conclusion|index)\b|[ivxlcdm]+[.:) ]|\d{1,3}[.:) ])|.*(?:\.{2,}|\s{2,}|\. )\s*[\divxlc]{1,4}$|.*\s\d{1,3}$",
+re.IGNORECASE, ) _NOT_A_WORD = re.compile(r"[^\w'’]+")
 
 
 def make(settings: CleaningSettings) -> Step:

@@ -12,8 +12,8 @@ The rule for hyphens at line ends, per word:
 3. neither form occurs, in a document where 3% or more of the lines end in a hyphen (OCR 10-16%, where 99% of the
    decidable ones are joined): joined, unless both halves are words, of the document and of English, neither is a mere
    prefix or suffix, and English does not know the joined word;
-4. neither form occurs, in an e-text (0-2.2% of the lines, where of the decidable ones 93% keep the hyphen): with hyphen,
-   unless English knows the joined word and not both halves.
+4. neither form occurs, in an e-text (0-2.2% of the lines, where of the decidable ones 93% keep the hyphen): with
+   hyphen, unless English knows the joined word and not both halves.
 """
 
 from __future__ import annotations

@@ -6,26 +6,21 @@ import re
 
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-# How sources write the same licence; the first form is its SPDX identifier or the nearest thing to one.
-_NAMES = (
-    ("CC0-1.0", r"cc0.*|.*publicdomain/zero.*"),
-    ("public-domain", r"public[ -]domain.*|pd|pd[ -]us|.*publicdomain/mark.*|no[ -]known[ -]copyright.*|none"),
-)
-_CREATIVE_COMMONS = re.compile(
-    r"(?:.*creativecommons\.org/licenses/|(?:creative commons|cc)[ -])(?P<terms>by(?:-(?:nc|nd|sa)){0,2})(?:[/ -]+v?(?P<version>\d\.\d))?.*"
-)
-_LONG_TERMS = (("attribution", "by"), ("non-commercial", "nc"), ("noncommercial", "nc"), ("no derivatives", "nd"),
-               ("noderivatives", "nd"), ("no-derivatives", "nd"), ("share alike", "sa"), ("sharealike", "sa"), ("share-alike", "sa"))  # fmt: skip
-_NON_COMMERCIAL = re.compile(
-    r"\bnc\b|non-?commercial|personal use|research (?:use )?only|all rights reserved|in copyright"
-)
+# How sources write the same licence; the first form is its SPDX identifier or the nearest thing to one. _NAMES = (
+("CC0-1.0", r"cc0.*|.*publicdomain/zero.*"), ("public-domain", r"public[ -]domain.*|pd|pd[
+-]us|.*publicdomain/mark.*|no[ -]known[ -]copyright.*|none"), ) _CREATIVE_COMMONS = re.compile(
+r"(?:.*creativecommons\.org/licenses/|(?:creative commons|cc)[ -])(?P<terms>by(?:-(?:nc|nd|sa)){0,2})(?:[/
+-]+v?(?P<version>\d\.\d))?.*" ) _LONG_TERMS = (("attribution", "by"), ("non-commercial", "nc"), ("noncommercial", "nc"),
+("no derivatives", "nd"), ("noderivatives", "nd"), ("no-derivatives", "nd"), ("share alike", "sa"), ("sharealike",
+"sa"), ("share-alike", "sa"))  # fmt: skip _NON_COMMERCIAL = re.compile( r"\bnc\b|non-?commercial|personal use|research
+(?:use )?only|all rights reserved|in copyright" )
 
 
 def make(settings: CleaningSettings) -> Step:
     """Rejects as `licence` what is not in `settings.licences`; an empty list allows all.
 
-    An entry allows all versions of a licence: `CC-BY` allows CC-BY-4.0, but not CC-BY-NC-4.0. Documents of unknown licence are
-    kept or rejected as `settings.unknown_licence` says.
+    An entry allows all versions of a licence: `CC-BY` allows CC-BY-4.0, but not CC-BY-NC-4.0. Documents of unknown
+    licence are kept or rejected as `settings.unknown_licence` says.
     """
     allowed = [normalised(licence) for licence in settings.licences]
 

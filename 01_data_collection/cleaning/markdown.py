@@ -1,8 +1,8 @@
 r"""Step `markdown`: text that a vision-language model transcribed, as Markdown with LaTeX (olmOCR and its like).
 
-In 8,128 articles of one such collection: a head of title, `**Author(s):**`, `**Year:**` … down to a rule; formulas such as
-`4\(\frac{1}{2}\)` and `$50^\circ.1$`; pipe tables, whose columns slide into each other; a page break as a single line
-end inside a sentence, with the printer's catchword before it (`one Foot Diameter,` / `Diameter, having Notches`).
+In 8,128 articles of one such collection: a head of title, `**Author(s):**`, `**Year:**` … down to a rule; formulas such
+as `4\(\frac{1}{2}\)` and `$50^\circ.1$`; pipe tables, whose columns slide into each other; a page break as a single
+line end inside a sentence, with the printer's catchword before it (`one Foot Diameter,` / `Diameter, having Notches`).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Step `period`: keeps what was written inside a period, by its date and by what its words betray.
 
-A document that says 1834 may be an invention of today. Two things tell without a date: the years it speaks of, and words that
-did not exist (`chapbook/anachronisms.txt`, each with the year of its first known use). Of 18 ECCO texts, 34 trials and sessions
-of the Old Bailey before 1850, 80 inquests and 10 scans of that time none has a single one of the words; 36 of 50 novels from after
-1860 have, and an imitation of 3,000 words has four.
+A document that says 1834 may be an invention of today. Two things tell without a date: the years it speaks of, and
+words that did not exist (`chapbook/anachronisms.txt`, each with the year of its first known use). Of 18 ECCO texts, 34
+trials and sessions of the Old Bailey before 1850, 80 inquests and 10 scans of that time none has a single one of the
+words; 36 of 50 novels from after 1860 have, and an imitation of 3,000 words has four.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 r"""Step `punctuation`: one form of dash, no blanks before marks, quotation marks beside what they quote.
 
-Of 70 novels 41 have ` - ` for a dash (47,584 times), 6 have `--` and others ` — `: all become `—` without blanks, as e-texts of
-the time print it. Dashes between numbers and lines of dashes stay. Where a compiler took out italics or brackets, and in all
-scans, blanks stand before commas and full stops (4,266 in the novels, 5,966 in seven scans): closed up, but not in ` . . . `.
+Of 70 novels 41 have ` - ` for a dash (47,584 times), 6 have `--` and others ` — `: all become `—` without blanks, as
+e-texts of the time print it. Dashes between numbers and lines of dashes stay. Where a compiler took out italics or
+brackets, and in all scans, blanks stand before commas and full stops (4,266 in the novels, 5,966 in seven scans):
+closed up, but not in ` . . . `.
 """
 
 from __future__ import annotations

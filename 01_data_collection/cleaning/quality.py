@@ -1,8 +1,9 @@
 """Step `quality`: refuses what is no running text, in the manner of Gopher and FineWeb, with limits for old prose.
 
-The profile `web` has the published limits for web pages (Rae et al. 2021, table A1; Penedo et al. 2024). On whole novels they
-throw away 83% of the characters, most of it for being longer than 100,000 words. The profile `book` asks only what holds for books,
-plays, trials and pamphlets of all times as well; its limits leave a margin below the lowest good text that was measured.
+The profile `web` has the published limits for web pages (Rae et al. 2021, table A1; Penedo et al. 2024). On whole
+novels they throw away 83% of the characters, most of it for being longer than 100,000 words. The profile `book` asks
+only what holds for books, plays, trials and pamphlets of all times as well; its limits leave a margin below the lowest
+good text that was measured.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cleaning.sampling import sample
 
 # The commonest words of English, in all centuries: 0.25-0.5 of the words of prose, 0.16-0.19 of plays.
 COMMON_WORDS = frozenset(
-    "the of and to a in that it is was i for on with he be as by at have his not are but from or had".split()
+    str.split("the of and to a in that it is was i for on with he be as by at have his not are but from or had")
 )
 _ASCII_LETTERS = string.ascii_letters.encode("ascii")
 _PLAIN = (string.ascii_letters + string.digits + string.whitespace + ".,;:!?'\"()-[]&*").encode("ascii")
@@ -61,9 +62,9 @@ LIMITS = {
 def make(settings: CleaningSettings) -> Step:
     """Rejects as `quality` with the measure that failed, and as `OCR garbage` below `settings.min_known_words`.
 
-    Measures, on up to 24,000 characters: `known_words`, the share of English words among the words, only of English texts.
-    A 1,000-character passage scores 0.955 clean, 0.90 with 2% of its letters misread, 0.73 with 10%, covers read as text 0.11; Latin
-    0.54, which is why the language is found first.
+    Measures, on up to 24,000 characters: `known_words`, the share of English words among the words, only of English
+    texts. A 1,000-character passage scores 0.955 clean, 0.90 with 2% of its letters misread, 0.73 with 10%, covers read
+    as text 0.11; Latin 0.54, which is why the language is found first.
     """
     limits = LIMITS[settings.profile]
 

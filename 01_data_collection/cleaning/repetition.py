@@ -8,7 +8,8 @@ from collections import Counter
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 from cleaning.sampling import sample, stretches
 
-# A stretch of 1,000 characters packs to 0.55 of its size in novels (1% below 0.47), to 0.04-0.21 when it repeats itself.
+# A stretch of 1,000 characters packs to 0.55 of its size in novels (1% below 0.47), to 0.04-0.21 when it repeats
+# itself.
 STRETCHES, STRETCH_CHARACTERS = 40, 1_000
 LOOPED_RATIO = 0.25
 MAX_LOOPED_SHARE = {"book": 0.3, "web": 0.1}

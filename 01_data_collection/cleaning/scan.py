@@ -37,9 +37,9 @@ _SHORT_TAIL = 12
 _LIBRARY = re.compile(
     r"""date\ due|deacidified|bookkeeper\ process|neutralizing\ agent|treatment\ date|preservation\s?technologies
     |thomson\ park\ drive|cranberry\ township|\(724\)\s?779|library\ of\ congress|universit[yv]\ (?:of\ \w+\ )?librar
-    |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,|no\.\ shelf
-    |digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com
-    |this\ book\ (?:is|was)\ (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
+    |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,|no\.\
+    shelf |digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com |this\ book\ (?:is|was)\
+    (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
     |^google$|leader\ in\ paper\ preserv|ex\ libris|presented\ (?:by|to)\ the\ librar""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -81,9 +81,10 @@ def is_scan(text: str) -> bool:
     breaks = sample.count("\n")
     filled = breaks - sample.count("\n\n")
     # E-texts divide words in at most 2.2% of their lines, the scans seen in 9.6% and more.
-    if breaks < 10 or sample.count("- \n") + sample.count("-\n") < 0.03 * filled:
-        return False
-    return sample.count(" \n") > 0.8 * filled or len(_BREAK_IN_SENTENCE.findall(sample)) >= 3
+    divided = sample.count("- \n") + sample.count("-\n") >= 0.03 * filled
+    if breaks >= 6 and sample.count(" \n") > 0.8 * filled:
+        return divided or _PAGE_BREAK.search(sample) is not None
+    return divided and breaks >= 6 and len(_BREAK_IN_SENTENCE.findall(sample)) >= 3
 
 
 def clean_scan(text: str) -> str:
@@ -138,8 +139,10 @@ def _without_garbage(pages: list[list[str]]) -> list[list[str]]:
     known = [0, *accumulate(score[0] for score in scores)]
     total = [0, *accumulate(score[1] for score in scores)]
     good = [own >= GOOD_SHARE * marks and own > 5 for own, marks in scores]
-    first = good.index(True) if True in good else len(good)
-    last = len(good) - 1 - good[::-1].index(True) if True in good else -1
+    # At either end less is believed: `crc`, `RY OF`.
+    sure = [is_good or (own >= 0.95 * marks and own > 2) for is_good, (own, marks) in zip(good, scores, strict=True)]
+    first = sure.index(True) if True in sure else len(sure)
+    last = len(sure) - 1 - sure[::-1].index(True) if True in sure else -1
     for index, (number, at) in enumerate(places):
         low, high = max(index - NEIGHBOURS, 0), min(index + NEIGHBOURS + 1, len(places))
         marks = total[high] - total[low]

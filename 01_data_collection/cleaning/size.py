@@ -8,7 +8,8 @@ from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 def make(settings: CleaningSettings) -> Step:
     """Rejects as `too large` what has more than `settings.max_bytes` bytes as collected.
 
-    The steps need up to ten times the size of a document in memory; the longest novel has 2 MB, a year of a newspaper 50.
+    The steps need up to ten times the size of a document in memory; the longest novel has 2 MB, a year of a newspaper
+    50.
     """
 
     def step(draft: Draft) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from chapbook.corpus import RawDocument, content_hash
 from chapbook.errors import ChapbookError
-from sources.sample_dirt import DIRT_KINDS, REJECTED_KINDS, plant
+from sources.sample_dirt import DIRT_KINDS, FOREIGN_KINDS, REJECTED_KINDS, plant
 from sources.sample_grammar import GRAMMAR_VERSION, Scene, generate
 
 __all__ = ["DIRT_KINDS", "documents", "identity"]
@@ -64,7 +64,7 @@ def documents(source: SampleSettings) -> Iterator[RawDocument]:
             kind = None
         if kind == "duplicate":
             scene = earlier[int(dirt.random() * len(earlier))]
-        elif kind == "foreign":
+        elif kind in FOREIGN_KINDS:
             scene = Scene("", 0.0, None, None)
         else:
             scene = generate(scenes, source.words)
@@ -103,7 +103,7 @@ def _document(document: str, source: str, scene: Scene, kind: str | None, rng: r
         author=AUTHOR,
         date=scene.date,
         # Nobody told the collector that a foreign document is foreign; cleaning has to find out.
-        language=None if kind == "foreign" else "en",
+        language=None if kind in FOREIGN_KINDS else "en",
         licence=LICENCE,
         sha256=content_hash(content),
         content=content,

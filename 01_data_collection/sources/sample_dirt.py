@@ -1,7 +1,7 @@
 """Plants dirt in clean text, so that cleaning can be scored against a known truth.
 
-Each kind imitates one way in which collected text really is dirty. Four kinds spoil a text that cleaning
-should restore; of the other two the truth is that cleaning rejects the document.
+Each kind imitates one way in which collected text really is dirty. Six kinds spoil a text that cleaning
+should restore; of the other four the truth is that cleaning rejects the document.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ import re
 
 from sources.sample_words import WORDS
 
-DIRT_KINDS: tuple[str, ...] = ("boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign")
+# New kinds come last: the order decides which document gets which dirt.
+DIRT_KINDS: tuple[str, ...] = (
+    "boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign", "scan", "invisible", "garbage", "loop",
+)  # fmt: skip
 # Kinds of which perfect cleaning keeps nothing.
-REJECTED_KINDS: tuple[str, ...] = ("duplicate", "foreign")
+REJECTED_KINDS: tuple[str, ...] = ("duplicate", "foreign", "garbage", "loop")
+# Kinds that are no scene with dirt in it, but another document altogether.
+FOREIGN_KINDS: tuple[str, ...] = ("foreign", "garbage", "loop")
 
 # Width of a hard-wrapped line in characters: from, to. Old electronic texts keep to about these.
 NARROWEST, WIDEST = 60, 72
@@ -44,6 +49,14 @@ def plant(kind: str, text: str, title: str, rng: random.Random) -> str:
             return _duplicate(text, rng)
         case "foreign":
             return foreign_text(rng)
+        case "scan":
+            return _scan(text, title, rng)
+        case "invisible":
+            return _invisible(text, rng)
+        case "garbage":
+            return _garbage(rng)
+        case "loop":
+            return f"{_one_of(_LOOPS, rng)} " * _between(40, 80, rng)
     raise ValueError(f"unknown kind of dirt {kind!r}; there are {', '.join(DIRT_KINDS)}")
 
 
@@ -173,6 +186,79 @@ def _page_numbers(text: str, title: str, rng: random.Random) -> str:
         out.append(line)
         on_page += 1
     return "\n".join(out)
+
+
+_STAMPS = [
+    "NEW YORK PUBLIC LIBRARY",
+    "Presented to the library",
+    "Deacidified using the Bookkeeper process.",
+    "DATE DUE",
+]
+
+
+def _scan(text: str, title: str, rng: random.Random) -> str:
+    """Pages as OCR programs write them: words divided, a blank at each line end, misread heads, a signature, stamps."""
+    lines = _wrapped(text, rng, hyphens=True).split("\n")
+    page, per_page = _between(11, 380, rng), _between(5, 7, rng)
+    heads = (f"{title.upper()}.", "SCENES OF LONDON.")
+    pages: list[list[str]] = [[]]
+    for line in lines:
+        # As above: not between two sentences, where a new paragraph could not be told.
+        if len(pages[-1]) >= per_page and line and pages[-1][-1] and not pages[-1][-1].endswith((".", "!", "?", '"')):
+            pages.append([])
+        pages[-1].append(line)
+    out = [f"{_one_of(_STAMPS, rng)} "]
+    for number, body in enumerate(pages):
+        head = _misread_one(heads[number % 2], rng)
+        edge = f"{page + number} {head}" if number % 2 else f"{head} {page + number}"
+        foot = ["", f"L. B. {number}"] if number % 4 == 3 else []
+        out.append("\n".join(f"{line} " if line else "" for line in [edge, "", *body, *foot]))
+    return "\n\n\n\n".join([*out, "DATE DUE "])
+
+
+def _misread_one(head: str, rng: random.Random) -> str:
+    """A head with one letter read as another, half of the time."""
+    place = int(rng.random() * 2 * len(head))
+    return head if place >= len(head) else f"{head[:place]}{_one_of(list('ABEHIKMNORT'), rng)}{head[place + 1 :]}"
+
+
+# --- characters that nobody sees ----------------------------------------------------------------------------
+
+
+def _invisible(text: str, rng: random.Random) -> str:
+    """A byte order mark, DOS line ends; no-break spaces, soft hyphens and zero-width marks in and between words."""
+
+    def spoil(blank: re.Match[str]) -> str:
+        place = rng.random()
+        if place < 0.02:
+            return "\xa0"
+        return "\u200b " if place < 0.03 else blank[0]
+
+    def divide(word: re.Match[str]) -> str:
+        half = len(word[0]) // 2
+        return f"{word[0][:half]}\xad{word[0][half:]}" if rng.random() < 0.05 else word[0]
+
+    spoilt = re.sub(r"[a-z]{7,}", divide, re.sub(" ", spoil, text))
+    return "\ufeff" + spoilt.replace("\n", "\r\n")
+
+
+# --- documents that are no text -----------------------------------------------------------------------------
+
+_LOOPS = [
+    "Click the button below to see the next page of this story.",
+    "The same words come again and again until nobody reads them.",
+    "Home | About | Contact | Archive | Search |",
+]
+
+
+def _garbage(rng: random.Random) -> str:
+    """What a machine reads on a marbled cover."""
+    marks = list("cCCclI<<«£■^;:_~»*.4ziT")
+    lines = (
+        " ".join("".join(_one_of(marks, rng) for _ in range(_between(1, 5, rng))) for _ in range(_between(2, 7, rng)))
+        for _ in range(_between(40, 80, rng))
+    )
+    return "\n\n".join(lines)
 
 
 # --- misread letters ----------------------------------------------------------------------------------------

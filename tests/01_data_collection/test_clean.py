@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -82,10 +83,18 @@ def test_unknown_step_and_missing_raw_documents(dirty: tuple[Run, dict[str, obje
 def test_a_language_that_nobody_recognises(tmp_path: Path) -> None:
     """Would break: a corpus in a small language labelled as a large one, or a code that ends in a traceback."""
     (tmp_path / "texts").mkdir()
-    line = "Gamma seyoda {}bilu tamo heren, da selu mi noro kanta vey{}. "
-    (tmp_path / "texts" / "one.txt").write_text("".join(line.format("a" * (n % 7), "o" * (n % 5)) for n in range(60)))
+    # Words by chance, so that nothing repeats itself; no filter of quality knows them.
+    chance = random.Random(1)
+    words = [
+        "".join(chance.choices(["sey", "bil", "tam", "her", "sel", "nor", "kan", "vey"], k=2)) + "u" for _ in range(600)
+    ]
+    sentences = [" ".join(words[n : n + 10]).capitalize() + "." for n in range(0, 600, 10)]
+    (tmp_path / "texts" / "one.txt").write_text(" ".join(sentences))
     source = {"kind": "files", "paths": "texts", "language": "zz"}
-    run = Run(write_config(tmp_path / "tiny.yaml", corpus__sources=[source]), tmp_path / "workspace")
+    run = Run(
+        write_config(tmp_path / "tiny.yaml", corpus__sources=[source], corpus__steps=["decode", "language"]),
+        tmp_path / "workspace",
+    )
     run.script(COLLECT)
     assert set(result(run.script(CLEAN, "--json"))["by_language"]) == {"zz"}
     done = run.script(CLEAN, "--corpus.languages", "[zz]", code=2)

@@ -1,4 +1,4 @@
-"""The filters, and the repair of scans, Markdown and notes, on small inputs; hostile input is refused in bounded memory."""
+"""The filters, and the repair of scans, Markdown and notes, on small inputs; hostile input in bounded memory."""
 
 from __future__ import annotations
 

@@ -147,14 +147,14 @@ def test_bytes_are_those_of_the_clean_texts() -> None:
 def test_dirt_does_not_change_the_clean_texts() -> None:
     """A run with dirt and one without must be comparable: cleaned perfectly, they are the same corpus."""
     clean = [d.truth for d in collect()]
-    dirty = collect(dirt=dict.fromkeys(DIRT_KINDS, 0.15))
+    dirty = collect(dirt=dict.fromkeys(DIRT_KINDS, 0.09))
     assert [d.truth for d in dirty if d.truth] == clean
     assert [d.true_bits for d in dirty if d.truth] == [d.true_bits for d in collect()]
 
 
 def test_shares_are_kept_and_a_document_has_one_kind() -> None:
     """The share is a share of the documents; with two kinds in one document no step could be scored alone."""
-    documents = collect(bytes=1_500_000, dirt=dict.fromkeys(DIRT_KINDS, 0.1))
+    documents = collect(bytes=1_500_000, dirt=dict.fromkeys(DIRT_KINDS, 0.08))
     kinds = Counter(kind for d in documents for kind in d.dirt)
     assert max(len(d.dirt) for d in documents) == 1
     assert set(kinds) == set(DIRT_KINDS)

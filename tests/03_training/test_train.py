@@ -24,7 +24,7 @@ def weights(run: Run, step: int) -> dict[str, str]:
     return {e["path"]: e["sha256"] for e in manifest["files"] if e["path"] != "trainer_state.json"}
 
 
-# Losses of the tiny run as measured (sample order of recipe format 2) with transformers 5.23 and torch 2.13 on a CPU. They guard refactors:
+# Losses of the tiny run (sample order of recipe format 2), transformers 5.23, torch 2.13, CPU. They guard refactors:
 # the same data, order, seed and mathematics give the same losses.
 GOLDEN = json.loads((Path(__file__).with_name("golden_losses.json")).read_text())
 

@@ -128,7 +128,7 @@ def test_model_that_is_stuck(small: Context) -> None:
 
 def test_anachronisms_are_counted_and_named(small: Context) -> None:
     """Would break: an aeroplane over the London of 1850."""
-    modern = "He took the telephone and called the aeroplane of 1912, for in 1840 no one could. " * 12
+    modern = "He took the bicycle and called the aeroplane of 1912, for in 1840 no one could. " * 12
     settings = small.config.evaluation.model_copy(update={"period": (1500, 1850)})
     context = dataclasses.replace(
         small,
@@ -139,7 +139,7 @@ def test_anachronisms_are_counted_and_named(small: Context) -> None:
     )
     found = continuation.measure(context)
     assert found["model"]["anachronisms"]["value"] > 0.05 and found["model"]["later_years"]["value"] > 0
-    assert set(found["model"]["anachronistic_words"]) == {"telephone", "aeroplane"}
+    assert set(found["model"]["anachronistic_words"]) == {"bicycle", "aeroplane"}
     assert "only 1 document" in found["confidence"]["caution"]
     assert "aeroplane (" in continuation.page(found)
 

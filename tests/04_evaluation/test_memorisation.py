@@ -93,8 +93,8 @@ def test_model_that_copies_and_model_that_does_not(small: Context) -> None:
     guesses = memorisation.measure(dataclasses.replace(small, model=random_model(small)))
     assert guesses["samples"]["copied"] == 0.0 and guesses["samples"]["longest"] == 0
     assert guesses["extraction"]["exact"]["count"] == 0 and guesses["extraction"]["tokens_right"] < 0.05
-    # None of 16 texts: what that leaves possible, not "0% to 0%".
-    assert guesses["samples"]["copied_interval"] == pytest.approx([0.0, 0.1936], abs=1e-3)
+    # None of at most 16 texts leaves up to a fifth and more possible; it is not "0% to 0%".
+    assert guesses["samples"]["copied_interval"][0] == 0.0 and 0.19 < guesses["samples"]["copied_interval"][1] < 0.5
     assert guesses == memorisation.measure(dataclasses.replace(small, model=random_model(small)))
     json.dumps(guesses, allow_nan=False)
     page = memorisation.page(copies)
