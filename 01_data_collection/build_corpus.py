@@ -18,6 +18,7 @@ from assembly import shards as cut_into_shards
 from cleaning import DUPLICATES
 from cleaning_pipeline import cleaning_pipeline
 from corpus_index import CorpusIndex
+from corpus_page import corpus_page
 from duplicates import groups
 from engine import Piece, PieceExecutor, cpu_count, cut_into_pieces
 from planning import make_plan
@@ -74,6 +75,8 @@ def build_corpus(
     examples = totals.examples.in_order(steps)
     _write_lines(path / "examples.jsonl", ({k: v for k, v in each.items() if k != "order"} for each in examples))
     _move_shards(work, path)
+    page = corpus_page(settings.name, path, totals.truth.scores)
+    (path / "report.html").write_text(page, "utf-8")
     return {
         **totals.counts(),
         "documents": sum(split["documents"] for split in splits.values()),

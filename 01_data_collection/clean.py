@@ -3,7 +3,7 @@
     python 01_data_collection/clean.py --config configs/demo.yaml
 
 In: `raw/<corpus>/`. Out: `corpora/<corpus>/` with `train/`, `validation/`, `test/`, `rejects/`, `duplicates.jsonl`,
-`statistics.json` and `examples.jsonl`.
+`statistics.json`, `examples.jsonl` and `report.html`.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from corpus_index import CorpusIndex
 from duplicates import KINDS, SEARCH_AMOUNT, Duplicates, find_duplicates
 from engine import Piece, whole_file
 from mixture import REASONS, choose, second_key
-from split import FEW_DOCUMENTS, assign_split, group_keys, section_length, split_key
+from split import FEW_DOCUMENTS, TRAINED_ON, assign_split, group_keys, section_length, split_key
 
 from chapbook.config import CorpusConfig
 from chapbook.corpus import Document
@@ -53,7 +53,8 @@ def make_plan(
 
     kept = np.flatnonzero(stays)
     shares = [share for share in (settings.validation_share, settings.test_share) if share]
-    largest = min(shares, default=1.0) * len(kept) / 2
+    # Held back, such a group would be twice what was asked for, or more.
+    largest = max(0.1, 2 * min(shares, default=0.0)) * len(kept)
     group_key = keys.copy()
     group_key[kept] = group_keys(keys[kept], found.group[kept], second_key(keys[kept]), largest)
     plan = Plan(found, remaining, gutted, reasons, copies, group_key)
@@ -136,7 +137,10 @@ def _storing(index: CorpusIndex, pieces: list[Piece], settings: CorpusConfig, pl
         log.info("only %d documents: cut into sections of about %s characters before splitting", number, f"{section:,}")
     shares = settings.validation_share, settings.test_share
     if not few:
-        return Storing(assign_split(sorted(plan.key[stays].tolist()), *shares), section, False, settings.split_seed)
+        free = sorted(key for key in plan.key[stays].tolist() if key < TRAINED_ON)
+        if not free and any(shares):
+            log.warning("all documents are similar to each other: none can be held back without being trained on")
+        return Storing(assign_split(free, *shares), section, False, settings.split_seed)
     # One pass for the keys alone: a split that would stay empty is given the section nearest to it.
     storing = Storing(assign_split([], *shares), section, True, settings.split_seed)
     keys = []

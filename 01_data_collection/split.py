@@ -22,6 +22,8 @@ from chapbook.corpus import Document
 FEW_DOCUMENTS = 20
 # A section is at most this long: about 2,000 tokens, several blocks of training context.
 SECTION_CHARACTERS = 8_000
+# The key of documents that no split takes in.
+TRAINED_ON = 1.0
 # A short text is cut into about this many sections, so that 5% of them is one.
 SECTIONS = 20
 
@@ -80,14 +82,14 @@ def group_keys(keys: np.ndarray, groups: np.ndarray, chance: np.ndarray, largest
     keys: of the documents, in [0, 1); groups: documents with one number belong together; chance: second keys, which
     say nothing about the first. A group has the key of the member with the smallest second key, so it is as likely to
     be held back as a single document, and rarely moves when one joins it. A group of more than `largest` documents
-    (most of a split, or more than it) has key 1: it is trained on.
+    has the key TRAINED_ON: it would be a split by itself, or more than one.
     """
     result = keys.copy()
     order = np.lexsort((keys, chance, groups))
     sorted_groups = groups[order]
     first = np.flatnonzero(np.concatenate([[True], sorted_groups[1:] != sorted_groups[:-1]])[: len(order)])
     sizes = np.diff(np.concatenate([first, [len(order)]]))
-    representative = np.where((sizes > 1) & (sizes > largest), 1.0, keys[order[first]])
+    representative = np.where((sizes > 1) & (sizes > largest), TRAINED_ON, keys[order[first]])
     result[order] = np.repeat(representative, sizes)
     return result
 

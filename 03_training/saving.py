@@ -1,12 +1,9 @@
-"""How a checkpoint comes and goes: written aside, hashed on the way, committed by one rename, deleted by another."""
+"""How a checkpoint comes and goes: written aside, committed by one rename, deleted by another."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from chapbook import artifact, checkpoint
@@ -18,42 +15,6 @@ STAGING = ".saving"
 DELETED = ".deleted-"
 # A save needs this much more than the last one took: the log in trainer_state.json grows.
 MARGIN = 1.1
-# From here on it pays to hash in a second thread.
-_LARGE = 1 << 16
-
-
-class HashedFile:
-    """A new file whose SHA-256 is taken while it is written; what torch.save needs of a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("wb", buffering=1 << 20)
-        self._hash = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1)
-
-    def write(self, content: bytes) -> int:
-        """Write all of `content` and hash it at the same time. Raises OSError when the disk does not take it."""
-        view = memoryview(content).cast("B")
-        hashing: Future[None] | None = None
-        if len(view) >= _LARGE:
-            hashing = self._thread.submit(self._hash.update, view)
-        else:
-            self._hash.update(view)
-        try:
-            return self._file.write(view)
-        finally:
-            # The content is the caller's again after this call.
-            if hashing is not None:
-                hashing.result()
-
-    def flush(self) -> None:
-        """Write what is still buffered."""
-        self._file.flush()
-
-    def close(self) -> str:
-        """Close the file and return its hash, in hexadecimal."""
-        self._thread.shutdown()
-        self._file.close()
-        return self._hash.hexdigest()
 
 
 def check_disk(run: Path, estimate: int) -> None:
@@ -72,11 +33,9 @@ def check_disk(run: Path, estimate: int) -> None:
         )
 
 
-def commit(
-    written: Path, directory: Path, recipe: artifact.Recipe, counts: dict[str, object], hashes: Mapping[str, str]
-) -> artifact.Manifest:
+def commit(written: Path, directory: Path, recipe: artifact.Recipe, counts: dict[str, object]) -> artifact.Manifest:
     """Make the folder `written` the checkpoint `directory`: sync, manifest, and one rename by which it exists."""
-    manifest = artifact.write_manifest(written, recipe, counts, hashes=hashes)
+    manifest = artifact.write_manifest(written, recipe, counts)
     if directory.exists():
         checkpoint.set_aside(checkpoint.inspect(directory))
     written.rename(directory)

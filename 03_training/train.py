@@ -213,32 +213,44 @@ def _train(
     counts = start.resume.manifest.counts if start.resume and start.resume.manifest else {}
     left_out: list[int] = list(counts.get("left_out", []))
     attempts: Counter[int] = Counter()
+    trainer: ChapbookTrainer | None = None
     while True:
         try:
             trainer = _new_trainer(start, config, workspace, tokens, left_out)
             if start.args.process_index == 0:
                 log.info(_header(trainer, start.resume))
-            return trainer, trainer.train(resume_from_checkpoint=str(start.resume.path) if start.resume else None)
+            output = trainer.train(resume_from_checkpoint=str(start.resume.path) if start.resume else None)
+            trainer.finish_saving()
+            return trainer, output
         except NotFinite as error:
+            assert trainer is not None
+            # All ranks must find the same checkpoint to go back to.
+            trainer.finish_saving()
+            trainer.accelerator.wait_for_everyone()
             last = checkpoint.newest(run)
             if start.args.nonfinite_action == "stop" or last is None or attempts[last.step] == ROLLBACKS:
                 if start.args.process_index:
                     # All ranks came to the same end, and the first one says so.
                     raise SystemExit(EXIT_FAILED) from error
-                raise ChapbookError(f"{error}{_documents(error, trainer, config, workspace)}") from error
+                raise ChapbookError(
+                    f"{error}{_documents(error, trainer, config, workspace)} "
+                    f"Last good checkpoint: {last.path if last else 'none'}."
+                ) from error
             attempts[last.step] += 1
             left_out += error.places
             start = replace(start, resume=last)
             log.warning("going back to %s; these batches are left out from now on: %s", last.name, error.places)
-        except ChapbookError:
-            raise
         except Exception as error:
+            if trainer is not None:
+                trainer.finish_saving()
+            if isinstance(error, ChapbookError):
+                raise
             last = checkpoint.newest(run)
             if (explained := explain(error, last.path if last else None)) is None:
                 raise
             raise explained from error
         # Its memory is needed for the next one.
-        del trainer
+        trainer = None
 
 
 def _documents(error: NotFinite, trainer: ChapbookTrainer, config: RunConfig, workspace: Workspace) -> str:

@@ -23,7 +23,7 @@ from failures import NotFinite, failed_save, is_out_of_memory
 from hub_pushes import HubPushes
 from safetensors import SafetensorError
 from sample_order import SampleOrder, StepLoader
-from saving import STAGING, HashedFile, check_disk, commit, rotate
+from saving import STAGING, check_disk, commit, rotate
 from transformers import Trainer, set_seed
 
 from chapbook import artifact, checkpoint
@@ -74,8 +74,8 @@ class ChapbookTrainer(Trainer):
         self._run = Path(self.args.output_dir)
         self._saving_to: Path | None = None
         self._saved = resume.step if resume else 0
-        self._hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
-        self._hashes: dict[str, Future[str] | str] = {}
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._committing: Future[None] | None = None
         self._pushes: HubPushes | None = None
 
     @property
@@ -115,6 +115,8 @@ class ChapbookTrainer(Trainer):
 
         When memory does not suffice, the step starts again from where it was, in micro-batches of half the size.
         """
+        if self._committing is not None and self._committing.done():
+            self.finish_saving()
         while self._trials:
             self._try_memory(model, inputs, num_items_in_batch)
         while True:
@@ -241,12 +243,11 @@ class ChapbookTrainer(Trainer):
         if len(self._not_finite) < patience:
             return
         blocks = sorted({int(number) for step in self._not_finite for number in self.order.numbers(step)})
-        last = checkpoint.newest(self._run)
         raise NotFinite(
             f"The gradient's norm is {norm} at step {step + 1}, {_ordinal(len(self._not_finite))} in a row: training "
             "cannot go on. The weights are those before these steps. Try a lower --learning_rate or more "
             "training.warmup_steps; if the text is to blame, training.nonfinite_action: roll_back leaves it out. "
-            f"Last good checkpoint: {last.path if last else 'none'}. Blocks of these steps: {_list(blocks)}.",
+            f"Blocks of these steps: {_list(blocks)}.",
             places=[self.order.place(step) for step in self._not_finite],
             blocks=blocks,
         )
@@ -297,39 +298,50 @@ class ChapbookTrainer(Trainer):
         return str(self._saving_to) if self._saving_to else super()._get_output_dir(trial)
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        # Save aside, commit (manifest, rename), then delete old ones: Trainer deletes before anything is committed.
+        # Written aside here; synced, hashed and committed in a thread while the training goes on. Old ones are deleted
+        # after that: Trainer deletes before anything is on the disk.
         step = self.state.global_step
         if step == self._saved:
             return
         started = time.perf_counter()
-        last = checkpoint.newest(self._run)
-        staging = self._run / STAGING
+        self.finish_saving()
         if self.args.should_save:
             check_disk(self._run, 3 * sum(p.numel() * p.element_size() for p in self.model.parameters()))
         self.accelerator.wait_for_everyone()
         limit, self.args.save_total_limit = self.args.save_total_limit, None
-        self._saving_to = staging
+        self._saving_to = self._run / STAGING
+        written = self._saving_to / f"checkpoint-{step}"
         try:
             super()._save_checkpoint(model, trial)
-            self._saving_to = None
             # Every rank writes its own random state: all of them must be there before the manifest says so.
             self.accelerator.wait_for_everyone()
-            if self.args.should_save:
-                self._commit(staging / f"checkpoint-{step}")
+            if self.args.should_save and self.state.best_model_checkpoint == str(written):
+                self.state.best_model_checkpoint = str(self._run / written.name)
+                self.state.save_to_json(str(written / "trainer_state.json"))
         except (OSError, SafetensorError, RuntimeError) as error:
             if is_out_of_memory(error) or (self.batch.ranks > 1 and not self.args.should_save):
                 raise
-            # Room for whoever needs it; what is left of a killed save is deleted at the next start.
-            shutil.rmtree(staging, ignore_errors=True)
-            raise failed_save(error, step, last.path if last else None) from error
+            raise self._failed_save(error, step) from error
         finally:
             self._saving_to = None
             self.args.save_total_limit = limit
         self._saved = step
         if self.args.should_save:
-            rotate(self._run, limit)
+            self._committing = self._committer.submit(self._commit, written, self._counts(), limit)
         if self._last_log is not None:
             self._last_log = (self._last_log[0], self._last_log[1] + time.perf_counter() - started)
+
+    def finish_saving(self) -> None:
+        """Wait until the last save is committed. Raises ChapbookError when that failed."""
+        if self._committing is not None:
+            committing, self._committing = self._committing, None
+            committing.result()
+
+    def _failed_save(self, error: Exception, step: int) -> ChapbookError:
+        # Room for whoever needs it; what is left of a killed save is deleted at the next start.
+        shutil.rmtree(self._run / STAGING, ignore_errors=True)
+        last = checkpoint.newest(self._run)
+        return failed_save(error, step, last.path if last else None)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         # Not Trainer's: it would also pickle its arguments, with whatever secret is among them.
@@ -343,38 +355,24 @@ class ChapbookTrainer(Trainer):
         model.save_pretrained(directory, state_dict=state_dict)
         model.config.use_cache = use_cache
         copy_tokenizer(self.tokenizer_directory, directory, self.max_length)
-        # Hashed while the optimiser is written.
-        self._hashes = {
-            path.name: self._hashing.submit(artifact.file_hash, path) for path in directory.glob("*.safetensors")
-        }
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._save_optimizer_and_scheduler(output_dir)
-            return
-        if self.args.should_save:
-            for name, part in (("optimizer.pt", self.optimizer), ("scheduler.pt", self.lr_scheduler)):
-                file = HashedFile(Path(output_dir, name))
-                torch.save(part.state_dict(), file)  # type: ignore[arg-type]
-                self._hashes[name] = file.close()
-
-    def _commit(self, written: Path) -> None:
+    def _commit(self, written: Path, counts: dict[str, Any], limit: int | None) -> None:
+        """Make what was written a checkpoint. Runs beside the training: it reads nothing that a step changes."""
         directory = self._run / written.name
-        if self.state.best_model_checkpoint == str(written):
-            self.state.best_model_checkpoint = str(directory)
-            self.state.save_to_json(str(written / "trainer_state.json"))
-        hashes = {name: found if isinstance(found, str) else found.result() for name, found in self._hashes.items()}
-        step = self.state.global_step
         recipe = artifact.Recipe(
             kind=self.recipe.kind,
             format_version=self.recipe.format_version,
-            config=self.recipe.config | {"step": step},
+            config=self.recipe.config | {"step": counts["step"]},
             inputs=self.recipe.inputs,
         )
-        manifest = commit(written, directory, recipe, self._counts(), hashes)
-        evaluated = manifest.counts["eval_loss"]
+        try:
+            commit(written, directory, recipe, counts)
+        except OSError as error:
+            raise self._failed_save(error, counts["step"]) from error
+        evaluated = counts["eval_loss"]
         log.info("saved %s%s", directory, "" if evaluated is None else f" (eval loss {evaluated:.4f})")
-        if self._pushes is not None and (self.args.hub_strategy != "end" or manifest.counts["finished"]):
+        rotate(self._run, limit)
+        if self._pushes is not None and (self.args.hub_strategy != "end" or counts["finished"]):
             self._pushes.push(directory)
 
     def _counts(self) -> dict[str, Any]:

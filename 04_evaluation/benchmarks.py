@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from context import Context
-from knowledge import run_tasks
+from knowledge import PORTABLE, run_tasks
 from proportion import percent, share
 
 from chapbook.report import html_table
@@ -35,10 +35,10 @@ def measure(context: Context) -> dict[str, Any]:
     for name, samples in found["samples"].items():
         tasks[name] = {
             "items": len(samples),
-            "examples": found["n-shot"].get(name, 0),
-            "version": found["versions"].get(name),
+            "examples": found["portable"]["n-shot"].get(name, 0),
+            "version": found["portable"]["versions"].get(name),
             "chance": _chance(samples),
-            "metrics": _numbers(found["results"][name]),
+            "metrics": _numbers(found["portable"]["results"][name]),
             "shares": {
                 metric: share(round(sum(sample[metric] for sample in samples)), len(samples))
                 for metric in samples[0]["metrics"]
@@ -48,9 +48,11 @@ def measure(context: Context) -> dict[str, Any]:
         }
     return {
         "harness": found["harness"],
+        **{key: found[key] for key in PORTABLE if key in found},
         "left_out": f"all but the first {settings.task_items} items of each task" if settings.task_items else None,
         "tasks": tasks,
-        "groups": {name: _numbers(figures) for name, figures in found.get("groups", {}).items()},
+        "totals": {name: _numbers(figures) for name, figures in found["portable"].get("groups", {}).items()},
+        **found["portable"],
     }
 
 
@@ -79,7 +81,7 @@ def page(result: dict[str, Any]) -> str:
             rows.append((name, metric, figure, chance, task["items"], task["examples"]))
     rows += [
         (f"{name} (all)", metric, f"{value:.4f}", "", "", "")
-        for name, metrics in result["groups"].items()
+        for name, metrics in result["totals"].items()
         for metric, value in metrics.items()
     ]
     notes = [

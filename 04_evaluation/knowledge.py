@@ -18,6 +18,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ ANSWERS = "knowledge.jsonl"
 # A model of a few million parameters answers an item in 20 ms on a CPU.
 QUICK_ITEMS = 20
 # The parts of the harness's own result that do not depend on the machine, its paths or its clock.
-PORTABLE = ("results", "groups", "versions", "n-shot")
+PORTABLE = ("results", "groups", "versions", "n-shot", "higher_is_better", "n-samples")
 
 
 def measure(context: Context) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def measure(context: Context) -> dict[str, Any]:
     return {
         "task": GROUP,
         "harness": found["harness"],
+        **{key: found[key] for key in PORTABLE if key in found},
         "chance": 1 / CHOICES,
         "items": len(answers),
         "left_out": f"all but the first {QUICK_ITEMS} items of each category" if context.quick else None,
@@ -61,6 +63,7 @@ def measure(context: Context) -> dict[str, Any]:
         **_score([sample for samples in found["samples"].values() for sample in samples]),
         "categories": categories,
         "answers": ANSWERS,
+        **found["portable"],
     }
 
 
@@ -108,17 +111,17 @@ def run_tasks(
 
     limit: items of each task, the first ones (None: all). few_shot: examples before each item (None: as the task
     says). folder: where to look for task files beside our own. shipped: also know the tasks that come with the
-    harness. Returns the portable parts of its result and `samples`: task -> its items with what the model gave.
+    harness. Returns `portable`, those parts of its result that belong into ours, and `samples`: task -> its items with
+    what the model gave.
     Raises ChapbookError without the harness, for an unknown task and for one whose data cannot be loaded.
     """
     lm_eval = _harness()
     from lm_eval.models.huggingface import HFLM
-    from lm_eval.tasks import TaskManager
     from transformers import AutoTokenizer
 
     with _quiet():
         include = [str(TASKS), *([str(folder)] if folder else [])]
-        manager = TaskManager(include_path=include, include_defaults=shipped)
+        manager = _manager(tuple(include), shipped)
         unknown = [name for name in names if name not in manager.all_tasks]
         if unknown:
             raise ChapbookError(
@@ -138,7 +141,8 @@ def run_tasks(
                 tasks=names,
                 num_fewshot=few_shot,
                 limit=limit,
-                bootstrap_iters=0,
+                # For metrics without a closed standard error.
+                bootstrap_iters=1_000,
                 task_manager=manager,
                 random_seed=context.seed,
                 numpy_random_seed=context.seed,
@@ -152,10 +156,18 @@ def run_tasks(
                 "cache (HF_HOME) of this machine: run the task once online, or copy that folder from where it was."
             ) from error
     return {
-        **{key: found[key] for key in PORTABLE if key in found},
+        "portable": {key: found[key] for key in PORTABLE if key in found},
         "harness": f"lm-evaluation-harness {lm_eval.__version__}",
         "samples": found["samples"],
     }
+
+
+@cache
+def _manager(folders: tuple[str, ...], shipped: bool) -> Any:
+    """The harness's list of tasks; that of the shipped ones takes seconds to make."""
+    from lm_eval.tasks import TaskManager
+
+    return TaskManager(include_path=list(folders), include_defaults=shipped)
 
 
 def _harness() -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 from chapbook.corpus import Document, content_hash, read_shards
 from chapbook.errors import ArtifactError, UsageError
 
-# Quick mode: 200 kB are a few seconds for a model of a few million parameters on a CPU. A passage of 8,000 characters
-# is about four contexts of 512 tokens.
+# Quick mode: 200 kB are a few seconds for a model of a few million parameters on a CPU. Of a long document at least
+# 8,000 characters are read, about four contexts of 512 tokens.
 QUICK_BYTES = 200_000
 QUICK_PASSAGE = 8_000
 
@@ -26,17 +26,18 @@ def choose(corpus: Path, split: str, available: int, at_most: int) -> list[Docum
     return [document for number, document in enumerate(read_shards(corpus / split, Document)) if number in chosen]
 
 
-def shorten(documents: list[Document]) -> tuple[list[Document], int]:
+def shorten(documents: list[Document]) -> tuple[list[Document], dict[str, int]]:
     """For quick mode: so many documents, evenly, that about `QUICK_BYTES` remain, long ones cut to their middle.
 
-    Returns them and how many were cut.
+    Returns them, how many were cut, and to how many characters.
     """
-    passages = [passage(document, QUICK_PASSAGE) for document in documents]
+    length = max(QUICK_PASSAGE, QUICK_BYTES // len(documents))
+    passages = [passage(document, length) for document in documents]
     size = sum(document.byte_count() for document in passages)
     wanted = max(1, min(len(passages), len(passages) * QUICK_BYTES // max(1, size)))
     chosen = [number * len(passages) // wanted for number in range(wanted)]
     cut = sum(passages[number] is not documents[number] for number in chosen)
-    return [passages[number] for number in chosen], cut
+    return [passages[number] for number in chosen], {"documents_cut": cut, "cut_to_characters": length}
 
 
 def passage(document: Document, characters: int) -> Document:

@@ -36,8 +36,15 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 2
 RESULTS = "results.json"
 # The modules of this folder beside language modelling (as context.py describes), and whether quick mode runs them.
-MEASUREMENTS = {"continuation": True, "knowledge": False, "memorisation": False, "human_sheet": False}
-HARNESS_KEYS = ("results", "versions", "higher_is_better", "n-samples")
+MEASUREMENTS = {
+    "continuation": True,
+    "knowledge": False,
+    "benchmarks": False,
+    "memorisation": False,
+    "human_sheet": False,
+}
+# Keys of lm-evaluation-harness's own result; those of all measurements stand together at the top of the results.
+HARNESS_KEYS = ("results", "groups", "versions", "n-shot", "higher_is_better", "n-samples")
 # Vocabularies are padded to multiples of at most this; a model that is larger still has another tokenizer.
 LARGEST_PADDING = 256
 
@@ -138,7 +145,7 @@ def text_of(job: Job) -> Text:
             f"The {settings.split} split of {corpus} is empty. Set corpus.{settings.split}_share and clean again."
         )
     documents = measured_text.choose(corpus, settings.split, available, settings.max_documents)
-    cut = 0
+    cut: dict[str, int] = {}
     if job.mode == "quick":
         documents, cut = measured_text.shorten(documents)
     size = manifest.counts["splits"][settings.split]["bytes"]
@@ -147,7 +154,7 @@ def text_of(job: Job) -> Text:
         documents=documents,
         corpus=corpus,
         inputs={"corpus": manifest.fingerprint},
-        about={"documents_available": available, "bytes_available": size, "documents_cut": cut},
+        about={"documents_available": available, "bytes_available": size, **cut},
     )
 
 
@@ -169,7 +176,7 @@ def _named_text(job: Job, data: Path, corpus: Path) -> Text:
         documents=documents,
         corpus=corpus if known else None,
         inputs=inputs,
-        about={"documents_available": len(documents), "bytes_available": size, "documents_cut": 0},
+        about={"documents_available": len(documents), "bytes_available": size},
     )
 
 
@@ -287,11 +294,12 @@ def _left_out(job: Job, text: Text) -> list[str]:
     available, chosen = text.about["documents_available"], len(text.documents)
     if chosen < available:
         said.append(f"{chosen:,} of {available:,} documents were measured, taken evenly.")
-    if cut := text.about["documents_cut"]:
-        said.append(f"Of {cut:,} of them only {measured_text.QUICK_PASSAGE:,} characters from the middle were read.")
+    if cut := text.about.get("documents_cut"):
+        length = text.about["cut_to_characters"]
+        said.append(f"Of {cut:,} of the documents only {length:,} characters from the middle were read.")
     if job.mode == "quick":
-        names = [name.replace("_", " ") for name, quick in MEASUREMENTS.items() if not quick]
-        said.append(f"Not measured in quick mode: the other split, {', '.join(names)} (--mode comprehensive).")
+        names = [name.replace("_", " ") for name, quick in MEASUREMENTS.items() if not quick and name != "benchmarks"]
+        said.append(f"Left to --mode comprehensive: {', '.join(['the other split', *names])}.")
     if text.corpus is None:
         said.append(
             "The corpus that the model was trained on is not in this workspace, so there are no n-gram floors, and "
@@ -366,6 +374,8 @@ def _measurements(job: Job, context: Context, results: dict[str, Any]) -> dict[s
     for name, quick in MEASUREMENTS.items():
         if job.mode == "dataset" or (context.quick and not quick):
             continue
+        if name == "benchmarks" and not job.config.evaluation.tasks:
+            continue
         try:
             module = importlib.import_module(name)
             measured = module.measure(context)
@@ -378,5 +388,5 @@ def _measurements(job: Job, context: Context, results: dict[str, Any]) -> dict[s
             continue
         results[name] = measured
         for key in HARNESS_KEYS:
-            results[key] |= measured.get(key, {})
+            results.setdefault(key, {}).update(measured.pop(key, {}))
     return fragments

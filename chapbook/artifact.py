@@ -18,7 +18,7 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -169,15 +169,11 @@ def environment() -> tuple[dict[str, str], str | None]:
     return versions, commit
 
 
-def write_manifest(
-    directory: Path, recipe: Recipe, counts: dict[str, Any], *, hashes: Mapping[str, str] | None = None
-) -> Manifest:
+def write_manifest(directory: Path, recipe: Recipe, counts: dict[str, Any]) -> Manifest:
     """Hash and sync every file below `directory`, then write its manifest: from here on it exists.
 
-    Files whose name starts with a dot do not belong to the artifact. hashes: SHA-256 by relative path, of files
-    that were hashed while they were written.
+    Files whose name starts with a dot do not belong to the artifact.
     """
-    known = hashes or {}
     paths = []
     for path in sorted(p for p in directory.rglob("*") if p.is_file()):
         relative = path.relative_to(directory)
@@ -187,7 +183,7 @@ def write_manifest(
     # Hashing needs a core and syncing the disk: side by side they take as long as the slower of the two.
     with ThreadPoolExecutor(_HASHING_THREADS) as threads:
         syncing = threads.map(_sync_file, paths)
-        digests = list(threads.map(lambda name: known.get(name) or file_hash(directory / name), names))
+        digests = list(threads.map(file_hash, paths))
         list(syncing)
     files = [
         {"path": name, "size": path.stat().st_size, "sha256": digest}

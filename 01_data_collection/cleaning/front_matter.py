@@ -23,14 +23,22 @@ MAX_SPOKEN_SHARE = 0.15
 # `Contents`, `Next`, `Top` between chapters: a link that was text. So often it comes at least.
 MIN_LINKS = 4
 
-_HEADING = re.compile( r"^(?:table of |the )?(?:contents|illustrations|list of (?:illustrations|plates))(?: of (?:the
-)?(?:first |second )?vol.*)?\W*$", re.IGNORECASE, ) _FIRST_CHAPTER =
-re.compile(r"^(?:chapter|book|part|letter)\s+(?:i|1|one|the first)\W*$", re.IGNORECASE) _LINK = re.compile(
-r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE ) _ENTRY =
-re.compile(
-r"^(?:(?:chapter|chap\.?|book|part|volume|vol\.?|epoch|act|letter|section|canto|epilogue|prologue|preface|introduction"
-r"|appendix|conclusion|index)\b|[ivxlcdm]+[.:) ]|\d{1,3}[.:) ])|.*(?:\.{2,}|\s{2,}|\. )\s*[\divxlc]{1,4}$|.*\s\d{1,3}$",
-re.IGNORECASE, ) _NOT_A_WORD = re.compile(r"[^\w'’]+")
+_HEADING = re.compile(
+    r"^(?:table of |the )?(?:contents|illustrations|list of (?:illustrations|plates))"
+    r"(?: of (?:the )?(?:first |second )?vol.*)?\W*$",
+    re.IGNORECASE,
+)
+_FIRST_CHAPTER = re.compile(r"^(?:chapter|book|part|letter)\s+(?:i|1|one|the first)\W*$", re.IGNORECASE)
+_LINK = re.compile(
+    r"^(?:contents|back to contents|table of contents|next|previous|top|return to top|home)$", re.IGNORECASE
+)
+_ENTRY = re.compile(
+    r"^(?:(?:chapter|chap\.?|book|part|volume|vol\.?|epoch|act|letter|section|canto|epilogue|prologue|preface"
+    r"|introduction|appendix|conclusion|index)\b|[ivxlcdm]+[.:) ]|\d{1,3}[.:) ])"
+    r"|.*(?:\.{2,}|\s{2,}|\. )\s*[\divxlc]{1,4}$|.*\s\d{1,3}$",
+    re.IGNORECASE,
+)
+_NOT_A_WORD = re.compile(r"[^\w'’]+")
 
 
 def make(settings: CleaningSettings) -> Step:
@@ -46,16 +54,19 @@ def make(settings: CleaningSettings) -> Step:
 
 def without_contents(text: str) -> str:
     """The text without the lists of contents in its first 40,000 characters."""
-    head, tail = text[:HEAD_CHARACTERS], text[HEAD_CHARACTERS:]
-    cut = head.rfind("\n\n")
-    if cut < 0 or not tail:
-        blocks, rest = head.split("\n\n"), tail
-    else:
-        blocks, rest = head[:cut].split("\n\n"), head[cut + 2 :] + tail
+    cut = text.rfind("\n\n", 0, HEAD_CHARACTERS) if len(text) > HEAD_CHARACTERS else len(text)
+    if cut < 0:
+        return text
+    blocks, rest = text[:cut].split("\n\n"), text[cut + 2 :]
     start = 0
     while start < len(blocks):
         first, *others = blocks[start].split("\n")
-        if _HEADING.match(first.strip()):
+        # A title page and the heading of the list in one block.
+        if others and not _HEADING.match(first.strip()):
+            at = next((n for n, line in enumerate(others) if _HEADING.match(line.strip())), None)
+            if at is not None:
+                blocks[start : start + 1] = ["\n".join([first, *others[:at]]), "\n".join(others[at:])]
+        elif _HEADING.match(first.strip()):
             end, left = _list_end(blocks, start, others)
             if end > start + 1 or (others and not left):
                 blocks[start:end] = left

@@ -137,7 +137,7 @@ def percentile_90(lengths: list[int]) -> int:
 
 
 def unwrap(text: str, shape: Shape, printed: bool = False) -> str:
-    """Paragraphs, one per line, from lines that were cut to fit; verse keeps its lines. `printed`: known to be pages."""
+    """Paragraphs, one per line, from lines that were cut to fit; verse keeps its lines. `printed`: pages."""
     joiner = _Joiner(text, shape, printed)
     paragraphs: list[str] = []
     for block, indented, local in _blocks(text, paragraphs_inside=not shape.spaced):

@@ -13,16 +13,16 @@ RARE, COMMON, VERY_COMMON = 3e-8, 1e-6, 1e-5
 # Words of one or two letters; nearly all others in the list are abbreviations.
 SHORT_WORDS = frozenset(
     str.split(
-        "a i o ah am an as at be by do eh em en go ha he ho id if in is it ld lo ma me mr ms my no of oh on or ox pa re "
-        "sh so st to up us we ye"
+        "a i o ah am an as at be by do eh em en go ha he ho id if in is it ld lo ma me mr ms my no of oh on or ox pa "
+        "re sh so st to up us we ye"
     )
 )
 # The books of the Bible as they are cited: on pages of references hardly another word is known.
 BIBLE = frozenset(
     str.split(
-        "gen ex exod lev num deut josh judg ruth sam kings kgs chron neh esth ps psa pss prov eccl cant isa jer lam ezek "
-        "dan hos joel amos obad jon mic nah hab zeph hag zech mal matt mk lk jn jno rom cor gal eph phil col thess thes "
-        "tim tit philem heb jas pet jude rev ver vs"
+        "gen ex exod lev num deut josh judg ruth sam kings kgs chron neh esth ps psa pss prov eccl cant isa jer lam "
+        "ezek dan hos joel amos obad jon mic nah hab zeph hag zech mal matt mk lk jn jno rom cor gal eph phil col "
+        "thess thes tim tit philem heb jas pet jude rev ver vs"
     )
 )
 _EDGES = re.compile(r"^[\W\d_]+|[\W\d_]+$")

@@ -6,14 +6,23 @@ import re
 
 from cleaning.draft import CleaningSettings, Draft, Rejected, Step
 
-# How sources write the same licence; the first form is its SPDX identifier or the nearest thing to one. _NAMES = (
-("CC0-1.0", r"cc0.*|.*publicdomain/zero.*"), ("public-domain", r"public[ -]domain.*|pd|pd[
--]us|.*publicdomain/mark.*|no[ -]known[ -]copyright.*|none"), ) _CREATIVE_COMMONS = re.compile(
-r"(?:.*creativecommons\.org/licenses/|(?:creative commons|cc)[ -])(?P<terms>by(?:-(?:nc|nd|sa)){0,2})(?:[/
--]+v?(?P<version>\d\.\d))?.*" ) _LONG_TERMS = (("attribution", "by"), ("non-commercial", "nc"), ("noncommercial", "nc"),
-("no derivatives", "nd"), ("noderivatives", "nd"), ("no-derivatives", "nd"), ("share alike", "sa"), ("sharealike",
-"sa"), ("share-alike", "sa"))  # fmt: skip _NON_COMMERCIAL = re.compile( r"\bnc\b|non-?commercial|personal use|research
-(?:use )?only|all rights reserved|in copyright" )
+# How sources write the same licence; the first form is its SPDX identifier or the nearest thing to one.
+_NAMES = (
+    ("CC0-1.0", r"cc0.*|.*publicdomain/zero.*"),
+    ("public-domain", r"public[ -]domain.*|pd|pd[ -]us|.*publicdomain/mark.*|no[ -]known[ -]copyright.*|none"),
+)
+_CREATIVE_COMMONS = re.compile(
+    r"(?:.*creativecommons\.org/licenses/|(?:creative commons|cc)[ -])"
+    r"(?P<terms>by(?:-(?:nc|nd|sa)){0,2})(?:[/ -]+v?(?P<version>\d\.\d))?.*"
+)
+_LONG_TERMS = (
+    ("attribution", "by"), ("non-commercial", "nc"), ("noncommercial", "nc"), ("no derivatives", "nd"),
+    ("noderivatives", "nd"), ("no-derivatives", "nd"),
+    ("share alike", "sa"), ("sharealike", "sa"), ("share-alike", "sa"),
+)  # fmt: skip
+_NON_COMMERCIAL = re.compile(
+    r"\bnc\b|non-?commercial|personal use|research (?:use )?only|all rights reserved|in copyright"
+)
 
 
 def make(settings: CleaningSettings) -> Step:
@@ -40,7 +49,7 @@ def make(settings: CleaningSettings) -> Step:
 
 
 def normalised(licence: str) -> str:
-    """The SPDX identifier of a Creative Commons licence or of the public domain, however written; others as they are."""
+    """The SPDX identifier of a Creative Commons licence or the public domain, however written; others as they are."""
     low = " ".join(licence.strip().lower().replace("_", " ").split())
     for name, pattern in _NAMES:
         if re.fullmatch(pattern, low):

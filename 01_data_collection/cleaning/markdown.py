@@ -31,8 +31,8 @@ _FORMULA = re.compile(
     re.DOTALL,
 )
 _FRACTIONS = {
-    "1/2": "½", "1/3": "⅓", "2/3": "⅔", "1/4": "¼", "3/4": "¾", "1/5": "⅕", "2/5": "⅖", "3/5": "⅗", "4/5": "⅘", "1/6": "⅙",
-    "5/6": "⅚", "1/8": "⅛", "3/8": "⅜", "5/8": "⅝", "7/8": "⅞",
+    "1/2": "½", "1/3": "⅓", "2/3": "⅔", "1/4": "¼", "3/4": "¾", "1/5": "⅕", "2/5": "⅖", "3/5": "⅗", "4/5": "⅘",
+    "1/6": "⅙", "5/6": "⅚", "1/8": "⅛", "3/8": "⅜", "5/8": "⅝", "7/8": "⅞",
 }  # fmt: skip
 _SYMBOLS = {
     "times": "×", "div": "÷", "cdot": "·", "circ": "°", "degree": "°", "pm": "±", "approx": "≈", "leq": "≤", "geq": "≥",
@@ -83,7 +83,7 @@ def to_plain(draft: Draft) -> str:
 
 
 def formula(latex: str) -> str:
-    r"""A formula in Unicode: `\frac{1}{2}` is ½, `50^\circ.1` 50°.1; what has no sign of its own loses its backslash."""
+    r"""A formula in Unicode: `\frac{1}{2}` is ½, `50^\circ.1` 50°.1; other commands lose their backslash."""
     text = _ENVIRONMENT.sub("", latex).replace("\\\\", "\n").replace("&", " ").replace("~", " ")
     for _ in range(4):
         text = _FRACTION.sub(_fraction, _TEXT.sub(r"\1", text))

@@ -14,25 +14,31 @@ from string import ascii_lowercase
 from cleaning.draft import CleaningSettings, Draft, Step
 from cleaning.lexicon import frequencies
 
-# What OCR reads, and what is printed. A misread long s is not among them: `fame` and `same` are both words. CONFUSIONS
-= ( ("li", "h"), ("b", "h"), ("h", "b"), ("U", "ll"), ("Il", "ll"), ("c", "e"), ("e", "c"), ("n", "u"), ("u", "n"),
-("rn", "m"), ("m", "rn"), ("ni", "m"), ("in", "m"), ("m", "in"), ("ri", "n"), ("ii", "n"), ("ii", "u"), ("vv", "w"),
-("Av", "w"), ("cl", "d"), ("1", "l"), ("1", "i"), ("0", "o"), ("3", "s"), ("8", "s"), ("i", "t"), ("l", "t"), ("f",
-"t"), ("t", "f"), ("i", "l"), ("l", "i"), ("tl", "th"), ("lh", "th"), ("o", "e"), ("e", "o"), ("a", "s"), ("r", "t"),
-("y", "v"), ("v", "y"), )  # fmt: skip # Two letters say too little for the rule; these can be read in one way only.
-CERTAIN = { "iu": "in", "ot": "of", "aud": "and", "ihe": "the", "modem": "modern", "bom": "born", "hia": "his", "yoa":
-"you", "lias": "has", "liad": "had", "liave": "have", "wiih": "with", "ihat": "that", "ihem": "them", "haye": "have",
-"onr": "our", "heen": "been", "wiU": "will", "aU": "all", "shaU": "shall", "rne": "me", "iny": "my", }  # fmt: skip #
-Rare today, or not in the list as what they are, and right in old texts. OLD_WORDS = frozenset(str.split(
-    "shew shews shewn shewed
-shewing whoso fop fops quire quires hew waif leas crost drest clart dono donc oui ruat zere " "menially multitudo hoy
-eld weal ween wend wot tho thro altho bad hist hove lief loth mien nigh oft oped sooth trow " "yclept bier bole cit ere
-fain fens firs hie hied lave lea lees lorn lour marl mead moot rood rime shod sward tarn " "thee thou wan"
-)) #
-Words of today that no old print can have meant. MODERN = frozenset(str.split(
-    "hiv dvd york thats avi dont wont isnt usa url blog
-app apps cant im ive hes"
-))
+# What OCR reads, and what is printed. A misread long s is not among them: `fame` and `same` are both words.
+CONFUSIONS = (
+    ("li", "h"), ("b", "h"), ("h", "b"), ("U", "ll"), ("Il", "ll"), ("c", "e"), ("e", "c"), ("n", "u"), ("u", "n"),
+    ("rn", "m"), ("m", "rn"), ("ni", "m"), ("in", "m"), ("m", "in"), ("ri", "n"), ("ii", "n"), ("ii", "u"), ("vv", "w"),
+    ("Av", "w"), ("cl", "d"), ("1", "l"), ("1", "i"), ("0", "o"), ("3", "s"), ("8", "s"), ("i", "t"), ("l", "t"),
+    ("f", "t"), ("t", "f"), ("i", "l"), ("l", "i"), ("tl", "th"), ("lh", "th"), ("o", "e"), ("e", "o"), ("a", "s"),
+    ("r", "t"), ("y", "v"), ("v", "y"),
+)  # fmt: skip
+# Two letters say too little for the rule; these can be read in one way only.
+CERTAIN = {
+    "iu": "in", "ot": "of", "aud": "and", "ihe": "the", "modem": "modern", "bom": "born", "hia": "his", "yoa": "you",
+    "lias": "has", "liad": "had", "liave": "have", "wiih": "with", "ihat": "that", "ihem": "them", "haye": "have",
+    "onr": "our", "heen": "been", "wiU": "will", "aU": "all", "shaU": "shall", "rne": "me", "iny": "my",
+}  # fmt: skip
+# Rare today, or not in the list as what they are, and right in old texts.
+OLD_WORDS = frozenset(
+    str.split(
+        "shew shews shewn shewed shewing whoso fop fops quire quires hew waif leas crost drest clart dono donc oui "
+        "ruat zere menially multitudo hoy eld weal ween wend wot tho thro altho bad hist hove lief loth mien nigh oft "
+        "oped sooth trow yclept bier bole cit ere fain fens firs hie hied lave lea lees lorn lour marl mead moot rood "
+        "rime shod sward tarn thee thou wan"
+    )
+)
+# Words of today that no old print can have meant.
+MODERN = frozenset(str.split("hiv dvd york thats avi dont wont isnt usa url blog app apps cant im ive hes"))
 
 # In running words per word. Above the first a form is a word; a replacement reaches the second.
 _IS_WORD, _IS_COMMON = 5e-7, 3e-6

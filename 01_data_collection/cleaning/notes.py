@@ -10,12 +10,16 @@ import re
 
 from cleaning.draft import CleaningSettings, Draft, Step
 
-_MARK = r"[\[{](\d{1,3}|[A-Z]|[*†‡§])[\]}]" # A note's own beginning: at a line's beginning, after a blank line or
-another note. _NOTE = re.compile(rf"(?:^|\n)[ \t]*{_MARK}[ \t]+(?=\S)") _ANCHOR = re.compile(rf"(?<=[^\s\[{{])[
-\t]?{_MARK}(?=[\s.,;:!?\"'”’)—-]|$)") # Between blank lines it is lifted out whole; one level of brackets may be inside.
-_FOOTNOTE = re.compile( r"(?:(?<=\n)|^)[ \t]*\[Footnotes?(?: (?:\d{1,3}|[A-Z*†‡§]))?:
-*((?:[^\[\]]|\[[^\[\]]{0,300}\]){1,6000})\][ \t]*(?:\n|$)" ) _PAGE = re.compile(r"[ \t]?[\[{](?:Pg|p\.|Page)
-?\d{1,4}[\]}]")
+_MARK = r"[\[{](\d{1,3}|[A-Z]|[*†‡§])[\]}]"
+# A note's own beginning: at a line's beginning, after a blank line or another note.
+_NOTE = re.compile(rf"(?:^|\n)[ \t]*{_MARK}[ \t]+(?=\S)")
+_ANCHOR = re.compile(rf"(?<=[^\s\[{{])[ \t]?{_MARK}(?=[\s.,;:!?\"'”’)—-]|$)")
+# Between blank lines it is lifted out whole; one level of brackets may be inside.
+_FOOTNOTE = re.compile(
+    r"(?:(?<=\n)|^)[ \t]*\[Footnotes?(?: (?:\d{1,3}|[A-Z*†‡§]))?: *"
+    r"((?:[^\[\]]|\[[^\[\]]{0,300}\]){1,6000})\][ \t]*(?:\n|$)"
+)
+_PAGE = re.compile(r"[ \t]?[\[{](?:Pg|p\.|Page) ?\d{1,4}[\]}]")
 
 
 def make(settings: CleaningSettings) -> Step:

@@ -1,4 +1,4 @@
-"""Step `repetition`: refuses what says the same again and again: menus, spam, loops of a machine, tables of one form."""
+"""Step `repetition`: refuses what says the same again and again: menus, spam, loops of a machine."""
 
 from __future__ import annotations
 

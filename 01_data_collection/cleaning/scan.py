@@ -37,9 +37,9 @@ _SHORT_TAIL = 12
 _LIBRARY = re.compile(
     r"""date\ due|deacidified|bookkeeper\ process|neutralizing\ agent|treatment\ date|preservation\s?technologies
     |thomson\ park\ drive|cranberry\ township|\(724\)\s?779|library\ of\ congress|universit[yv]\ (?:of\ \w+\ )?librar
-    |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,|no\.\
-    shelf |digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com |this\ book\ (?:is|was)\
-    (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
+    |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,
+    |no\.\ shelf|digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com
+    |this\ book\ (?:is|was)\ (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
     |^google$|leader\ in\ paper\ preserv|ex\ libris|presented\ (?:by|to)\ the\ librar""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -139,10 +139,16 @@ def _without_garbage(pages: list[list[str]]) -> list[list[str]]:
     known = [0, *accumulate(score[0] for score in scores)]
     total = [0, *accumulate(score[1] for score in scores)]
     good = [own >= GOOD_SHARE * marks and own > 5 for own, marks in scores]
-    # At either end less is believed: `crc`, `RY OF`.
-    sure = [is_good or (own >= 0.95 * marks and own > 2) for is_good, (own, marks) in zip(good, scores, strict=True)]
+    # At either end a line may be one word, `penny!"`; `crc` and `RY OF` are none.
+    sure = [
+        is_good or (own >= 0.7 * marks and own > 4) or (own >= 0.95 * marks and own > 2)
+        for is_good, (own, marks) in zip(good, scores, strict=True)
+    ]
     first = sure.index(True) if True in sure else len(sure)
     last = len(sure) - 1 - sure[::-1].index(True) if True in sure else -1
+    # The second half of a divided word.
+    if 0 <= last < len(places) - 1 and pages[places[last][0]][places[last][1]].endswith("-"):
+        last += 1
     for index, (number, at) in enumerate(places):
         low, high = max(index - NEIGHBOURS, 0), min(index + NEIGHBOURS + 1, len(places))
         marks = total[high] - total[low]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import resource
+from collections import Counter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from cleaning.period import anachronisms, first_uses
 from cleaning.punctuation import closed_up, one_dash, quotes_closed_up
 from cleaning.running_heads import edges_to_drop
 from cleaning.scan import clean_scan
+from sources import sample
+from sources.sample_dirt import DIRT_KINDS
 from support import SHARED
 
 from chapbook.config import CorpusConfig
@@ -24,9 +28,9 @@ from chapbook.corpus import RawDocument
 
 FOG = (
     "Fog everywhere. Fog up the river, where it flows among green aits and meadows; fog down the river, where it rolls "
-    "defiled among the tiers of shipping and the waterside pollutions of a great city. Fog on the Essex marshes, fog on "
-    "the Kentish heights. Fog creeping into the cabooses of collier-brigs; fog lying out on the yards, and hovering in "
-    "the rigging of great ships; fog drooping on the gunwales of barges and small boats, and in the eyes of old men."
+    "defiled among the tiers of shipping and the waterside pollutions of a great city. Fog on the Essex marshes, "
+    "fog on the Kentish heights. Fog creeping into the cabooses of collier-brigs; fog lying out on the yards, and "
+    "hovering in the rigging of great ships; fog drooping on the gunwales of barges and small boats, and in men's eyes."
 )
 
 
@@ -144,7 +148,7 @@ def test_scan_loses_furniture_and_garbage() -> None:
     for number, head in enumerate(heads):
         tail = "\n\nL. B. 9 " if number == 2 else ""
         pages.append(
-            f"{head} \n\nwork of repentance goes on and the sinner sees it in the world; 2: 11; Heb. 2: 14-17. and we \n"
+            f"{head} \n\nwork of repentance goes on and the sinner sees it in the world; 2: 11; Heb. 2: 14-17. and \n"
             f"should like to expose the whole amount of that infatuation which lies in de- \nlay and to rouse the{tail}"
         )
     text = clean_scan("\n\n\n\n".join(pages))
@@ -165,8 +169,10 @@ def test_misreadings() -> None:
 def test_markdown_and_latex() -> None:
     """Without it heads of articles and LaTeX would be learnt as prose, and titles and dates be lost."""
     article = (
-        "# On Tides\n\n**Author(s):** H. Beighton  \n**Year:** 1731  \n\n---\n\nThe Arch is one Foot Diameter,\nDiameter, having"
-        f" 4\\(\\frac{{1}}{{2}}\\) Teeth \\&c. at $50^\\circ.1$ for $5 each. {FOG}\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd."
+        "# On Tides\n\n**Author(s):** H. Beighton  \n**Year:** 1731  \n\n---\n\n"
+        "The Arch is one Foot Diameter,\nDiameter, having"
+        f" 4\\(\\frac{{1}}{{2}}\\) Teeth \\&c. at $50^\\circ.1$ for $5 each. {FOG}"
+        "\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd."
     )
     draft = after("markdown", article)
     assert (draft.title, draft.author, draft.date) == ("On Tides", "H. Beighton", "1731")
@@ -184,7 +190,7 @@ def test_notes_contents_and_punctuation() -> None:
         == "He went home. [sic] x\n\nA note.\n\nMore."
     )
     assert without_marks("Gardens.[1] Two\n\n[Footnote 1: A [small] note.]\n\nThree").split() == (
-        "Gardens. Two Three A [small] note.".split()
+        ["Gardens.", "Two", "Three", "A", "[small]", "note."]
     )
     assert without_marks("an array[1] of x") == "an array[1] of x"
     book = f"TITLE\n\nCONTENTS\n\nI. The Door\nII. The Hill\n\nIII. The End\n\nI. The Door\n\n{FOG}"
@@ -195,6 +201,30 @@ def test_notes_contents_and_punctuation() -> None:
     )
     assert closed_up("civil . These , so ! . . . and 'tis ;") == "civil. These, so! . . . and 'tis;"
     assert quotes_closed_up('The " Call " of " old" men') == 'The "Call" of "old" men'
+
+
+def test_planted_dirt_is_removed_and_nothing_else() -> None:
+    """Without it a step could do well on its own examples and badly on a thousand documents of known truth."""
+    source = SimpleNamespace(name="sample", seed=3, bytes=500_000, words=None, dirt=dict.fromkeys(DIRT_KINDS, 0.09))
+    steps = [STEPS[name](config(languages=["en"])) for name in DEFAULT_ORDER]
+    right: Counter[str] = Counter()
+    documents: Counter[str] = Counter()
+    for raw in sample.documents(source):
+        kind = "+".join(raw.dirt) or "clean"
+        draft = Draft(raw=raw)
+        try:
+            for step in steps:
+                step(draft)
+            right[kind] += draft.text == raw.truth
+        except Rejected:
+            right[kind] += raw.truth == ""
+        documents[kind] += 1
+    # Two documents alike are found by another stage; misread letters cannot all be put right; a page number between two
+    # paragraphs of a short text may be a chapter's, and a page of five lines is hardly known for a scan.
+    least = dict.fromkeys(DIRT_KINDS, 1.0) | {"duplicate": 0.0, "ocr": 0.0, "page_numbers": 0.85, "scan": 0.75}
+    shares = {kind: right[kind] / number for kind, number in documents.items()}
+    assert all(shares[kind] >= share for kind, share in least.items()), shares
+    assert shares["clean"] == 1
 
 
 def test_hostile_documents_are_refused_in_bounded_memory() -> None:

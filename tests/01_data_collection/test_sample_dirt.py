@@ -15,9 +15,9 @@ from sources import sample
 from sources.sample_dirt import DIRT_KINDS, FOREIGN_LANGUAGES, foreign_patterns, plant
 from sources.sample_grammar import Scene, generate
 
-from chapbook.config import SampleSource
 from chapbook.corpus import RawDocument, content_hash
 from chapbook.errors import ChapbookError
+from chapbook.source_config import SampleSource
 
 
 def source(**settings: object) -> SimpleNamespace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,3 +137,24 @@ def test_sections_of_a_document_stay_together_when_there_are_enough(tmp_path: Pa
     corpus = run.workspace / "corpora" / "tiny"
     sides = [{d.id.split("#")[0] for d in read_shards(corpus / name, Document)} for name in ("train", "validation")]
     assert not sides[0] & sides[1] and all(sides)
+
+
+def test_a_corpus_of_pairs_still_has_both_sides(tmp_path: Path) -> None:
+    """Would break: every pair of similar documents sent to training, and then the whole corpus to validation."""
+    chance = random.Random(4)
+    syllables = ["ba", "den", "fir", "gol", "hum", "kes", "lan", "mor", "nit", "pas"]
+    vocabulary = [a + b for a in syllables for b in syllables]
+    (tmp_path / "texts").mkdir()
+    for number in range(15):
+        words = chance.choices(vocabulary, k=400)
+        other = [chance.choice(vocabulary) if chance.random() < 0.08 else word for word in words]
+        (tmp_path / "texts" / f"{number}a.txt").write_text(" ".join(words))
+        (tmp_path / "texts" / f"{number}b.txt").write_text(" ".join(other))
+    source = {"kind": "files", "paths": "texts"}
+    run = Run(write_config(tmp_path / "c.yaml", corpus__sources=[source], corpus__steps=STEPS), tmp_path / "workspace")
+    run.script(COLLECT)
+    counts = result(run.script(CLEAN, "--json"))
+    assert counts["kept"] == 30
+    corpus = run.workspace / "corpora" / "tiny"
+    sides = [{d.id[:-5] for d in read_shards(corpus / name, Document)} for name in ("train", "validation")]
+    assert not sides[0] & sides[1] and len(sides[0]) > len(sides[1]) >= 1

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import http.server
 import json
 import math
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import knowledge
 import pytest
 from context import Context
 from controls import copy_model, evaluation_context, random_model
 from proportion import sign_test, wilson
-from support import ROOT, Run, start
+from support import ROOT, Run, result, start
 from tasks.london_history.items import CATEGORIES, CHOICES, read
 
 from chapbook.errors import ChapbookError
@@ -134,11 +136,11 @@ def test_model_that_knows_all_and_model_that_knows_nothing(small: Context) -> No
 def test_harness_as_documented_gives_our_numbers(small: Context, tmp_path: Path) -> None:
     """Would break: our figures are others than the ones anybody gets who runs the harness on the checkpoint."""
     harness()
-    ours = knowledge.measure(small)
-    assert ours["items_cut"] > 100, "the tiny model reads 32 tokens"
+    ours = knowledge.measure(dataclasses.replace(small, quick=True))
+    assert ours["items_cut"] > 60, "the tiny model reads 32 tokens"
     start(
         *("-m", "lm_eval", "run", "--model", "hf", "--tasks", "london_history", "--device", "cpu"),
-        *("--model_args", f"pretrained={small.checkpoint},dtype=float32", "--batch_size", "8"),
+        *("--model_args", f"pretrained={small.checkpoint},dtype=float32", "--batch_size", "8", "--limit", "20"),
         *("--include_path", ROOT / "04_evaluation" / "tasks", "--output_path", tmp_path / "out"),
         workspace=tmp_path,
         cwd=tmp_path,
@@ -158,11 +160,93 @@ def test_harness_as_documented_gives_our_numbers(small: Context, tmp_path: Path)
     assert "pretty_env_info" not in json.dumps(ours) and str(ROOT) not in json.dumps(ours)
 
 
-@pytest.mark.usefixtures("offline")
-def test_benchmarks_by_name_from_local_files(small: Context, tmp_path: Path) -> None:
-    """Would break: a task of somebody's own, its chance level, or the line that says what cannot be run."""
+HELLASWAG = [
+    {
+        "activity_label": "Cooking",
+        "ctx_a": f"Cook number {number} takes an egg.",
+        "ctx_b": "he",
+        "endings": ["breaks it.", "flies away.", "sings aloud.", "is a tree."],
+        "label": str(number % 4),
+    }
+    for number in range(8)
+]
+
+
+class SmallHub(http.server.BaseHTTPRequestHandler):
+    """A Hub on this machine that has one data set, Rowan/hellaswag, of a few items."""
+
+    commit = "a" * 40
+    files: ClassVar[dict[str, bytes]] = dict.fromkeys(
+        ("train.jsonl", "validation.jsonl"), "\n".join(map(json.dumps, HELLASWAG)).encode()
+    )
+
+    def do_GET(self) -> None:
+        """What `datasets` asks for: the repository, its tree, its files."""
+        path, api = self.path.split("?")[0], "/api/datasets/Rowan/hellaswag"
+        name = path.rpartition("/")[2]
+        if path in (api, f"{api}/revision/{self.commit}"):
+            self._send({"id": "Rowan/hellaswag", "sha": self.commit, "siblings": []})
+        elif path == f"{api}/tree/{self.commit}":
+            self._send([{"type": "file", "path": n, "size": len(b), "oid": n} for n, b in self.files.items()])
+        elif path.startswith("/datasets/Rowan/hellaswag/resolve/") and name in self.files:
+            self._send(self.files[name])
+        else:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound" if "hellaswag" in path else "RepoNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    do_HEAD = do_GET
+
+    def _send(self, content: Any) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"1"')
+        self.send_header("X-Repo-Commit", self.commit)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+BENCHMARKS = """
+import dataclasses, json, sys
+from pathlib import Path
+import benchmarks
+from controls import copy_model, evaluation_context
+from support import Run
+from chapbook.errors import ChapbookError
+
+config, workspace, folder, sentences = sys.argv[1:]
+small = evaluation_context(Run(Path(config), Path(workspace)), Path(folder) / "out")
+model = copy_model(small, json.loads(sentences))
+found = {}
+for names in (["colours", "hellaswag"], ["colors"], ["piqa"]):
+    settings = {"tasks": names, "task_folder": folder, "task_items": 6}
+    evaluation = small.config.evaluation.model_copy(update=settings)
+    config = small.config.model_copy(update={"evaluation": evaluation})
+    try:
+        measured = benchmarks.measure(dataclasses.replace(small, config=config, model=model))
+        found[names[0]] = [measured, benchmarks.page(measured)]
+    except ChapbookError as error:
+        found[names[0]] = str(error)
+print(json.dumps(found, allow_nan=False))
+"""
+
+
+def test_benchmarks_by_name_from_a_local_copy(small: Context, trained_run: Run, tmp_path: Path) -> None:
+    """Would break: a benchmark by its name, a task of one's own, chance, or the line that says what cannot be run."""
     harness()
-    import benchmarks
+    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), SmallHub)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    online = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HUB_OFFLINE": "0"}
+    code = "import datasets; datasets.load_dataset('Rowan/hellaswag')"
+    start("-c", code, workspace=tmp_path, HF_HOME=str(tmp_path / "home"), HF_HUB_DISABLE_XET="1", **online)
+    hub.shutdown()
+    hub.server_close()
 
     lines = [
         {"question": f"The colour of number {n}?", "choices": ["red", "blue", "green"][: 2 + n % 2], "label": n % 2}
@@ -181,25 +265,26 @@ def test_benchmarks_by_name_from_local_files(small: Context, tmp_path: Path) -> 
         "metric_list": [{"metric": "acc"}],
     }
     (tmp_path / "colours.yaml").write_text(json.dumps(task), "utf-8")
-
-    def with_tasks(*names: str) -> Context:
-        settings = small.config.evaluation.model_copy(
-            update={"tasks": list(names), "task_folder": str(tmp_path), "task_items": 10}
-        )
-        config = small.config.model_copy(update={"evaluation": settings})
-        sentences = [f"{line['question']} {line['choices'][line['label']]}" for line in lines]
-        return dataclasses.replace(small, config=config, model=copy_model(small, sentences))
-
-    found = benchmarks.measure(with_tasks("colours"))
-    colours = found["tasks"]["colours"]
-    assert colours["shares"]["acc"]["value"] == colours["metrics"]["acc"] == 1.0
-    assert colours["items"] == 10 and math.isclose(colours["chance"], (1 / 2 + 1 / 3) / 2)
-    page = benchmarks.page(found)
-    assert "sits at chance" in page and "41.7%" in page and "first 10 items" in page
-    with pytest.raises(ChapbookError, match=r"knows no task colors\. List those it ships with: lm_eval ls tasks"):
-        benchmarks.measure(with_tasks("colors"))
-    with pytest.raises(ChapbookError, match=r"The task hellaswag cannot be run: .*Offline, its data must lie in"):
-        benchmarks.measure(with_tasks("hellaswag"))
+    sentences = [f"{line['question']} {line['choices'][line['label']]}" for line in lines]
+    sentences += [f"Cooking: {item['ctx_a']} He {item['endings'][int(str(item['label']))]}" for item in HELLASWAG]
+    done = start(
+        *("-c", BENCHMARKS, trained_run.config, trained_run.workspace, tmp_path, json.dumps(sentences)),
+        workspace=tmp_path,
+        PYTHONPATH=f"{ROOT / 'tests'}:{ROOT / '04_evaluation'}",
+        HF_HOME=str(tmp_path / "home"),
+        HF_DATASETS_OFFLINE="1",
+    )
+    found = result(done)
+    measured, page = found["colours"]
+    colours, hellaswag = measured["tasks"]["colours"], measured["tasks"]["hellaswag"]
+    assert colours["shares"]["acc"]["value"] == colours["metrics"]["acc"] == hellaswag["shares"]["acc"]["value"] == 1.0
+    assert colours["items"] == hellaswag["items"] == 6 and hellaswag["chance"] == 0.25
+    assert math.isclose(colours["chance"], (1 / 2 + 1 / 3) / 2)
+    assert "sits at chance" in page and "41.7%" in page and "first 6 items" in page
+    assert "knows no task colors. List those it ships with: lm_eval ls tasks" in found["colors"]
+    assert (
+        found["piqa"].startswith("The task piqa cannot be run: ") and "Offline, its data must lie in" in found["piqa"]
+    )
 
 
 def test_without_the_harness_one_line_says_what_to_install(small: Context, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,9 +44,12 @@ def test_quick_text_is_bounded_by_bytes() -> None:
     books = [document(str(number), "word " * 100_000) for number in range(300)]
     chosen, cut = shorten(books)
     size = sum(one.byte_count() for one in chosen)
-    assert QUICK_BYTES - QUICK_PASSAGE <= size <= QUICK_BYTES and cut == len(chosen)
+    assert QUICK_BYTES - QUICK_PASSAGE <= size <= QUICK_BYTES
+    assert cut == {"documents_cut": len(chosen), "cut_to_characters": QUICK_PASSAGE}
     places = [int(one.id) for one in chosen]
     assert places == sorted(places) and places[-1] > 280
     few = [document(str(number), "word " * 20) for number in range(5)]
-    assert shorten(few) == (few, 0)
+    assert shorten(few)[0] == few and shorten(few)[1]["documents_cut"] == 0
+    (novel,), cut = shorten(books[:1])
+    assert cut["cut_to_characters"] == QUICK_BYTES >= novel.byte_count() > 0.99 * QUICK_BYTES, "few: more of each"
     assert len(shorten([document("one", "é" * 900_000)])[0]) == 1, "text without white space is not lost"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -270,14 +269,12 @@ def test_out_of_memory_halves_the_micro_batch(zygote: Zygote, tokens_run: Run, t
 
     The address space of the process is limited, so that torch's own allocator fails in the forward or backward pass.
     """
-    # 1,024 blocks of 32 tokens and 400 words are 52 MB of logits, and several times that in a backward pass. Threads
-    # take address space too, and two ranks have more of them.
-    blocks, room = 1024, 200_000_000 if ranks == 1 else 450_000_000
+    # 512 blocks of 32 tokens and 400 words are 26 MB of logits, and several times that in a backward pass.
+    blocks, room = 512, 60_000_000
     changes = {
         **NO_DROPOUT,
         "training__global_batch_size": blocks * ranks,
         "training__max_steps": 2,
-        "training__save_steps": 1,
         "training__eval_strategy": "no",
     }
     free = Training(zygote, tokens_run, tmp_path / "free", **changes, training__per_device_train_batch_size=128)
@@ -291,14 +288,15 @@ def test_out_of_memory_halves_the_micro_batch(zygote: Zygote, tokens_run: Run, t
     # Remembered, and not learnt the hard way again.
     shutil.rmtree(short.checkpoints / "checkpoint-2")
     again = short.start(ranks=ranks, room=room)
-    assert "an earlier start ran out of memory" in again.said and "OUT OF MEMORY" not in again.said
-    assert short.counts(2)["micro_batch"] == micro
+    assert f"an earlier start ran out of memory: {micro} blocks per device at a time" in again.said
+    assert short.losses() == pytest.approx(free.losses(), rel=1e-4)
 
 
 def test_out_of_memory_with_one_block_says_what_to_do(training: Training) -> None:
     """Would break: an endless loop of halving."""
-    done = training.start("--batch_size", 1, "--model.n_embd", 1024, "--model.n_layer", 8, code=1, room=150_000_000)
-    assert "Out of memory" in done.said
+    flags = ("--batch_size", 2, "--model.n_embd", 256, "--training.save_steps", 100)
+    done = training.start(*flags, code=1, room=100_000)
+    assert "Out of memory with one block of 32 tokens at a time" in done.said and "max_length" in done.said
 
 
 def test_not_finite_stops_and_names_what_was_read(training: Training) -> None:
@@ -369,7 +367,7 @@ def test_disk_full_in_the_middle_of_a_save(straight: Training, training: Trainin
     # The weights fit, the optimiser does not. The signal is ignored by Python, so that the write fails with EFBIG.
     size = (training.checkpoints / "checkpoint-4" / "model.safetensors").stat().st_size
     done = training.start(code=1, limits={"RLIMIT_FSIZE": size + 10_000})
-    assert "could not be saved" in done.said and os.strerror(errno.EFBIG) in done.said
+    assert "step 6 could not be saved" in done.said and "not full?" in done.said
     assert "Traceback" not in done.said
     assert training.names() == ["checkpoint-2", "checkpoint-4"]
     assert not (training.checkpoints / ".saving").exists(), "what was written is in the way of others"

@@ -79,7 +79,7 @@ class Zygote:
         """Train to the end, or until killed: at file operation `kill_at` of a rank, or after some seconds.
 
         limits: names of resource limits (RLIMIT_FSIZE ...) and their values, for the children. room: bytes of address
-        space that a child may take beyond what it starts with. alone: a killed rank does not take the others along.
+        space that a forward and backward pass may take. alone: a killed rank does not take the others along.
         """
         order = {
             "argv": ["--config", str(config), *map(str, flags)],
@@ -153,6 +153,27 @@ def _run(order: dict[str, Any], main: Any) -> dict[str, Any]:
     return {"codes": codes, "said": said, "operations": operations, "seconds": time.monotonic() - started}
 
 
+def _limit_steps(room: int) -> None:
+    """Give each forward and backward pass `room` bytes of address space more than there was before it.
+
+    Only these: threads and saves need some of their own, and fail in other ways without it.
+    """
+    from trainer import ChapbookTrainer
+
+    compute = ChapbookTrainer._micro_batch
+
+    def limited(self: Any, *arguments: Any) -> Any:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room, hard))
+        try:
+            return compute(self, *arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+    ChapbookTrainer._micro_batch = limited  # type: ignore[method-assign]
+
+
 def _wait(children: list[int], order: dict[str, Any]) -> list[int]:
     codes: dict[int, int] = {}
     started = time.monotonic()
@@ -206,9 +227,7 @@ def _fork(order: dict[str, Any], main: Any, rank: int, port: int, folder: Path) 
         for name, value in order["limits"].items():
             resource.setrlimit(getattr(resource, name), (value, value))
         if order["room"] is not None:
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
-            limit = pages * resource.getpagesize() + order["room"]
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            _limit_steps(order["room"])
         shim = ctypes.CDLL(None)
         at = order["kill_at"] if rank == order["kill_rank"] else 0
         shim.chapbook_kill_at(ctypes.c_long(at), order["workspace"].encode())
