@@ -38,7 +38,7 @@ _HASHING_THREADS = min(8, os.cpu_count() or 1)
 
 # The packages whose version can change what an artifact contains.
 RECORDED_PACKAGES = (
-    *("ftfy", "lxml", "py3langid", "pypdfium2", "pyarrow"),
+    *("ftfy", "lxml", "py3langid", "pypdfium2", "wordfreq", "datatrove", "rensa", "pyarrow"),
     *("tokenizers", "gigatoken", "sentencepiece", "datasets"),
     *("torch", "transformers", "accelerate", "huggingface_hub"),
 )

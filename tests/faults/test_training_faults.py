@@ -237,7 +237,8 @@ def test_second_signal_ends_at_once_and_keeps_the_last_checkpoint(tokens_run: Ru
     """Would break: a process that cannot be ended, or a torn checkpoint from ending it."""
     run = tokens_run.copy(tmp_path, **{**SETTINGS, "training__max_steps": 2000, "training__report_to": []})
     words = [sys.executable, str(ROOT / "03_training/train_model.py"), "--config", str(run.config)]
-    process = subprocess.Popen(words, env=environment(run.workspace), stderr=subprocess.DEVNULL)
+    log = (tmp_path / "log").open("w+")
+    process = subprocess.Popen(words, env=environment(run.workspace, PYTHONFAULTHANDLER="1"), stderr=log)
     deadline = time.monotonic() + 90
     while not (run.checkpoints / "checkpoint-2").is_dir() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -247,7 +248,12 @@ def test_second_signal_ends_at_once_and_keeps_the_last_checkpoint(tokens_run: Ru
     process.send_signal(signal.SIGCONT)
     time.sleep(0.002)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) in (-signal.SIGTERM, 143)
+    try:
+        assert process.wait(timeout=60) in (-signal.SIGTERM, 143)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)
+        process.wait()
+        raise AssertionError((tmp_path / "log").read_text()) from None
     found = [checkpoint.verify(entry) for entry in checkpoint.list_checkpoints(run.checkpoints)]
     assert found and all(entry.problem is None for entry in found)
 
@@ -294,7 +300,7 @@ def test_out_of_memory_halves_the_micro_batch(zygote: Zygote, tokens_run: Run, t
 
 def test_out_of_memory_with_one_block_says_what_to_do(training: Training) -> None:
     """Would break: an endless loop of halving."""
-    flags = ("--batch_size", 2, "--model.n_embd", 256, "--training.save_steps", 100)
+    flags = ("--batch_size", 2, "--model.n_embd", 1024, "--training.save_steps", 100)
     done = training.start(*flags, code=1, room=100_000)
     assert "Out of memory with one block of 32 tokens at a time" in done.said and "max_length" in done.said
 
