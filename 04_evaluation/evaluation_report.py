@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,9 @@ FLOORS_NOTE = (
     "text adds to the compressed size of both."
 )
 POSITION_NOTE = (
-    "The loss of tokens that have so many tokens before them in the model's window. Inside documents every column "
-    "holds the same kind of text, so the fall from the first row to the last is what the context is worth; beginnings "
-    "of documents are alike and may be easy."
+    "The loss of tokens that have so many tokens before them in the model's window. Inside documents that are several "
+    "contexts long, every row holds the same kind of text, so the fall from the first to the last is what the context "
+    "is worth; beginnings of documents are alike and may be easy."
 )
 
 
@@ -149,11 +150,12 @@ def _advice(advice: list[dict[str, str]]) -> Table:
 
 
 def _positions(curves: dict[str, list[dict[str, Any]]]) -> list[Table | str]:
-    drawn = {f"{name} of documents": [(row["seen_to"], row["loss"]) for row in rows] for name, rows in curves.items()}
+    # One step to the right is twice the context.
+    drawn = {name: [(math.log2(row["seen_to"]), row["loss"]) for row in rows] for name, rows in curves.items()}
     blocks: list[Table | str] = []
     if any(len(points) > 1 for points in drawn.values()):
         shown = {name: points for name, points in drawn.items() if points}
-        blocks.append(plot("Does it use its context?", shown, "tokens seen", "loss (nats per token)"))
+        blocks.append(plot("Does it use its context?", shown, "doublings of the tokens seen", "loss (nats per token)"))
     for name, rows in curves.items():
         lines: list[Sequence[Cell]] = [
             [

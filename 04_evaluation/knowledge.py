@@ -210,6 +210,7 @@ def page(result: dict[str, Any]) -> str:
             name,
             figures["accuracy"]["total"],
             percent(figures["accuracy"]),
+            f"{result['chance']:.0%}",
             # Of six categories one leaves its interval by chance alone in every fourth run: only the sum is judged.
             verdict(figures["accuracy"], result["chance"]) if name == "all" else "",
             percent(figures["accuracy_per_character"]),
@@ -225,5 +226,5 @@ def page(result: dict[str, Any]) -> str:
         notes.append(f"{result['items_cut']} items are longer than the model's context and lost their beginning.")
     if result["left_out"]:
         notes.append(f"Left out: {result['left_out']}.")
-    columns = ("category", "items", "right (95% interval)", "verdict", "right by likelihood per character")
+    columns = ("category", "items", "right (95% interval)", "chance", "verdict", "right by likelihood per character")
     return html_table("Historical knowledge", columns, rows) + "".join(f"<p>{html.escape(note)}</p>" for note in notes)

@@ -334,6 +334,7 @@ def _facts(job: Job, results: dict[str, Any]) -> advice.Facts:
         floors=results["floors"],
         vocabulary=results["model"]["vocabulary"],
         parameters=results["model"]["parameters"],
+        comprehensive=job.mode == "comprehensive",
         tokens_seen=counts.get("tokens_seen"),
         epoch=counts.get("epoch"),
         finished=bool(counts.get("finished")),

@@ -3,12 +3,12 @@
 The texts that are asked about are small and the corpus is large, so the texts are indexed and the corpus is read past
 them once. The index is a suffix automaton (Blumer et al. 1985) of all texts; the corpus is fed through it, which gives
 at each of its places the longest stretch ending there that some text holds (matching statistics). Exact, and the same
-answer as a suffix array of the corpus gives, with memory for the texts alone: about 500 bytes for each of their tokens,
-whatever the size of the corpus.
+answer as a suffix array of the corpus gives, with memory for the texts alone: 0.8 kB for each of their tokens, whatever
+the size of the corpus.
 
 Stretches shorter than `SHORTEST` are not looked for, which makes it fast: numpy hashes every run of `SHORTEST` tokens
-of the corpus and only those places are fed through the automaton whose hash one of the texts has. That is 20 to 30
-million tokens a second on one core of a natural corpus, where few places agree, and 1 to 2 million where all do.
+of the corpus and only those places are fed through the automaton whose hash one of the texts has: 17 million tokens a
+second on one core where nothing agrees, 4 million where all do (200 texts of 256 tokens, benchmarks/overlap.py).
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ RISING = [(100, 5.0), (200, 3.5), (300, 3.0), (400, 3.05), (500, 3.2), (600, 3.4
         ({"floors": floors(0.5, 0.9)}, ["check the training", "stop"], "it has not learnt which tokens are common"),
         ({"floors": floors(-1.0, 0.005)}, ["stop"], "no more gain"),
         ({"curve": FALLING[:2], "floors": None}, [], ""),
+        ({"curve": (), "comprehensive": True}, ["use it"], "0.200 bits per byte below a 5-gram model of 1,000,000"),
     ],
 )
 def test_each_case_of_the_table(changes: dict[str, Any], actions: list[str], reason: str) -> None:
