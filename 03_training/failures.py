@@ -39,6 +39,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
+def is_lost_rank(error: BaseException) -> bool:
+    """Whether `error` says that another rank is gone."""
+    return torch.distributed.is_initialized() and any(words in str(error) for words in _LOST_RANK)
+
+
 def explain(error: Exception, last: Path | None) -> ChapbookError | None:
     """The error as one clear line for a person; None when nobody foresaw it. last: the newest complete checkpoint."""
     where = f"Last complete checkpoint: {last or 'none'}. The same command goes on from it."
@@ -47,7 +52,7 @@ def explain(error: Exception, last: Path | None) -> ChapbookError | None:
             f"Out of memory outside of a training step ({_first_line(error)}). Try a smaller --batch_size or "
             f"training.per_device_eval_batch_size. {where}"
         )
-    if torch.distributed.is_initialized() and any(words in str(error) for words in _LOST_RANK):
+    if is_lost_rank(error):
         return ChapbookError(
             f"Rank {os.environ.get('RANK')} stops because another rank has ended; its own message says why. {where}"
         )

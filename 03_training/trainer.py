@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from batch_size import BatchSize, MicroBatchMemory
 from callbacks import Agreement, StopWhenAsked
-from failures import NotFinite, failed_save, is_out_of_memory
+from failures import NotFinite, failed_save, is_lost_rank, is_out_of_memory
 from hub_pushes import HubPushes
 from safetensors import SafetensorError
 from sample_order import SampleOrder, StepLoader
@@ -319,7 +319,7 @@ class ChapbookTrainer(Trainer):
                 self.state.best_model_checkpoint = str(self._run / written.name)
                 self.state.save_to_json(str(written / "trainer_state.json"))
         except (OSError, SafetensorError, RuntimeError) as error:
-            if is_out_of_memory(error) or (self.batch.ranks > 1 and not self.args.should_save):
+            if is_out_of_memory(error) or is_lost_rank(error):
                 raise
             raise self._failed_save(error, step) from error
         finally:

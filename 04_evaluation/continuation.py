@@ -33,6 +33,8 @@ from chapbook.tokenizer import encode_documents
 SAMPLES = "continuations.jsonl"
 PASSAGES, QUICK_PASSAGES = 200, 24
 TOKENS, QUICK_TOKENS = 100, 64
+# Fixed, not evaluation.batch_size: which texts share a batch decides what is drawn for each.
+TEXTS_AT_ONCE = 16
 # self-BLEU compares each text with each other: of 100 texts it takes a second.
 SELF_BLEU_TEXTS = 100
 # Enough to know 99 of 100 running words of a period, and two seconds to read.
@@ -123,9 +125,8 @@ def write(context: Context, number: int, tokens: int) -> list[Passage]:
             places.append((row, ids[shift : shift + 2 * tokens]))
     settings = context.config.generation
     passages = []
-    step = context.config.evaluation.batch_size
-    for first in range(0, len(places), step):
-        batch = places[first : first + step]
+    for first in range(0, len(places), TEXTS_AT_ONCE):
+        batch = places[first : first + TEXTS_AT_ONCE]
         prompts = [ids[:tokens] for _, ids in batch]
         seeded = settings.model_copy(update={"seed": context.seed + first})
         written = continue_tokens(context.model, prompts, tokens, seeded, context.end_of_text)

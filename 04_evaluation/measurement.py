@@ -84,21 +84,33 @@ class Evaluation:
     reused: bool
 
 
-def evaluate(job: Job) -> Evaluation:
-    """Measure, or reuse what was measured; raises ArtifactError without corpus, text or split."""
+def evaluate(job: Job, *, same_text: bool = False) -> Evaluation:
+    """Measure, or reuse what was measured; raises ArtifactError without corpus, text or split.
+
+    same_text: the results will stand beside those of other checkpoints, so a quick evaluation may not be replaced by
+    a comprehensive one, which reads more.
+    """
     text = text_of(job)
     name = job.found.name + (f"-{text.name}" if job.mode == "dataset" else "")
     directory = job.workspace.evaluation(job.config.name, name)
-    # A comprehensive evaluation holds what a quick one would tell, and may have taken an hour.
-    modes = ("comprehensive", "quick") if job.mode == "quick" else (job.mode,)
-    for mode in modes:
-        recipe = _recipe(job, text, mode)
-        earlier = artifact.reusable(directory, recipe, warn=False)
-        # What failed may have failed for a reason that has passed.
-        if earlier is not None and not earlier.counts["failed"]:
-            return Evaluation(directory, _read(directory), earlier.fingerprint, reused=True)
-    manifest, _ = artifact.ensure(directory, recipe, lambda path: _build(job, text, path), fresh=earlier is not None)
+    if job.mode == "quick" and (full := _finished(directory, _recipe(job, text, "comprehensive"))):
+        # A comprehensive evaluation holds what a quick one would tell, and may have taken an hour.
+        if not same_text:
+            return Evaluation(directory, _read(directory), full.fingerprint, reused=True)
+        directory = job.workspace.evaluation(job.config.name, f"{name}-quick")
+    recipe = _recipe(job, text, job.mode)
+    if earlier := _finished(directory, recipe):
+        return Evaluation(directory, _read(directory), earlier.fingerprint, reused=True)
+    # Fresh: what is there with this recipe holds failures.
+    fresh = artifact.reusable(directory, recipe, warn=False) is not None
+    manifest, _ = artifact.ensure(directory, recipe, lambda path: _build(job, text, path), fresh=fresh)
     return Evaluation(directory, _read(directory), manifest.fingerprint, reused=False)
+
+
+def _finished(directory: Path, recipe: artifact.Recipe) -> artifact.Manifest | None:
+    """The evaluation made from this recipe, if nothing in it failed: what failed may work by now."""
+    manifest = artifact.reusable(directory, recipe, warn=False)
+    return None if manifest is None or manifest.counts["failed"] else manifest
 
 
 def _read(directory: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from bootstrap import interval, resampled_sums
 from context import Context
+from continuation import TEXTS_AT_ONCE
 from overlap import SHORTEST, Overlaps, copied_windows
 from proportion import percent, share, wilson
 from tasks.london_history.items import CATEGORIES, read
@@ -110,8 +111,8 @@ def _samples(context: Context, number: int, tokens: int) -> list[list[int]]:
     """Texts that the model writes from nothing, as the configuration samples."""
     settings = context.config.generation
     rows = []
-    for start in range(0, number, context.config.evaluation.batch_size):
-        batch = min(context.config.evaluation.batch_size, number - start)
+    for start in range(0, number, TEXTS_AT_ONCE):
+        batch = min(TEXTS_AT_ONCE, number - start)
         seeded = settings.model_copy(update={"seed": context.seed + start})
         prompts = [[context.end_of_text]] * batch
         rows += [ids for ids, _ in continue_tokens(context.model, prompts, tokens, seeded, context.end_of_text)]
@@ -239,9 +240,8 @@ def _extract(context: Context, passages: list[list[int]], window: int) -> dict[s
     """How many passages the model finishes exactly when it is given their first `window` tokens."""
     greedy = GenerationConfig(temperature=0.0)
     exact = right = 0
-    step = context.config.evaluation.batch_size
-    for start in range(0, len(passages), step):
-        batch = passages[start : start + step]
+    for start in range(0, len(passages), TEXTS_AT_ONCE):
+        batch = passages[start : start + TEXTS_AT_ONCE]
         prompts = [ids[:window] for ids in batch]
         written = continue_tokens(context.model, prompts, window, greedy, context.end_of_text)
         for ids, (continuation, _) in zip(batch, written, strict=True):

@@ -70,6 +70,8 @@ def _check_usage(mode: str, wanted: str, arguments: argparse.Namespace) -> None:
         raise UsageError("--mode compare needs --with CONFIG.yaml, CONFIG.yaml@CHECKPOINT or @CHECKPOINT of this run.")
     if arguments.other is not None and mode != "compare":
         raise UsageError("--with goes with --mode compare.")
+    if arguments.tasks is not None and mode != "comprehensive":
+        raise UsageError("--tasks goes with --mode comprehensive: benchmarks take minutes to hours.")
     if mode == "compare" and wanted == "all":
         raise UsageError("--mode compare takes one checkpoint; --checkpoint all shows them side by side by itself.")
 
@@ -104,14 +106,14 @@ def _over_time(mode: str, arguments: argparse.Namespace, config: RunConfig, work
     for found in complete:
         log.info("%s", found.name)
         try:
-            done.append(measurement.evaluate(_job(mode, found, arguments, config, workspace)))
+            job = _job(mode, found, arguments, config, workspace)
+            done.append(measurement.evaluate(job, same_text=True))
         except measurement.DeletedError as error:
             log.warning("%s", error)
             missing.append(found.name)
     if not done:
         raise ArtifactError(f"All checkpoints of {directory} were deleted while they were read. Start again.")
     _say(done[-1])
-    job = _job(mode, complete[-1], arguments, config, workspace)
     columns = ("checkpoint", "bits per byte", "from", "to")
     rows = []
     whole = over_time.write(job, done, missing)
@@ -141,7 +143,7 @@ def _report(done: Evaluation, title: str, columns: tuple[str, ...], rows: list[A
 
 def main(argv: list[str] | None = None) -> int:
     """Run the script; returns its exit code."""
-    parser = ScriptParser("Measure a checkpoint of a run on text that it was not trained on.")
+    parser = ScriptParser("Measure a checkpoint of a run on text that it was not trained on.", short_flags=("--tasks",))
     parser.add_argument("--mode", choices=MODES, help="default: evaluation.mode of the configuration (quick)")
     parser.add_argument(
         "--checkpoint",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
 
 from chapbook.errors import ConfigError, UsageError
 from chapbook.section import Section, Share
@@ -172,6 +172,11 @@ class PretokenizeConfig(Section):
     """Tokens per file. A build that was killed goes on after its last whole file, and holds one file in memory."""
 
 
+def _split_names(value: Any) -> Any:
+    """`a,b` as on the command line of the harness; lists stay."""
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
 class EvaluationConfig(Section):
     """What is measured, and on how much."""
 
@@ -194,7 +199,7 @@ class EvaluationConfig(Section):
     period: Annotated[tuple[int, int], AfterValidator(_in_order)] | None = None
     """First and last year of what the model should write, e.g. [1500, 1850]: words and years after it count as
     anachronisms. Default: corpus.period; without either they are not counted."""
-    tasks: list[str] = []
+    tasks: Annotated[list[str], BeforeValidator(_split_names)] = []
     """Further tasks of lm-evaluation-harness by name, e.g. hellaswag, lambada_openai; comprehensive mode runs them."""
     task_folder: str | None = None
     """Folder with task files of your own for the harness. Relative to the config file."""

@@ -21,7 +21,7 @@ from chapbook.errors import UsageError
 TEXT_SHARE = {
     ".txt": 1.0, ".text": 1.0, ".md": 1.0, ".utf-8": 1.0,
     ".html": 0.8, ".htm": 0.8, ".xhtml": 0.8,
-    ".xml": 0.4, ".tei": 0.4,
+    ".xml": 0.4, ".tei": 0.4, ".sgm": 0.6, ".sgml": 0.6,
     ".epub": 0.9, ".pdf": 0.1, ".zip": 2.0,
 }  # fmt: skip
 BYTES_PER_TOKEN = 3.6

@@ -38,6 +38,7 @@ SHORT_FLAGS = {
     "--top_p": "generation.top_p",
     "--repetition_penalty": "generation.repetition_penalty",
     "--seed": "generation.seed",
+    "--tasks": "evaluation.tasks",
 }
 
 

@@ -11,7 +11,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from cleaning.draft import Draft, Rejected
-from cleaning.lexicon import COMMON, frequencies, is_word
+from cleaning.lexicon import COMMON, frequencies
 from cleaning.paragraphs import Paragraphs
 
 # Names in lower case: TCP writes all of them in capitals.
@@ -39,7 +39,7 @@ _ENTITY = re.compile(rb"&([A-Za-z][A-Za-z0-9]*);")
 _BARE_AMPERSAND = re.compile(rb"&(?![A-Za-z][A-Za-z0-9]*;|#[0-9A-Fa-fxX]+;)")
 _XML_ENTITIES = frozenset({b"amp", b"lt", b"gt", b"quot", b"apos"})
 # TCP's older files are SGML: elements without an end, a long s and the end of a line as marks of their own.
-_SGML = re.compile(rb"^\s*(?:<!DOCTYPE[^>]*>\s*)?<ETS>", re.IGNORECASE)
+_SGML = re.compile(rb"^\s*(?:<!DOCTYPE[^>]*>\s*)?(?=<ETS>)", re.IGNORECASE)
 _SGML_EMPTY = re.compile(rb"<((?:PB|GAP|LB|MILESTONE|PTR)\b[^>]*?)/?>")
 _SGML_ENTITIES = (
     (b"&s;", b"s"),
@@ -51,11 +51,15 @@ _SGML_ENTITIES = (
 _SGML_DIVIDED = re.compile(rb"(?<=\w)\|(?=\w|\s*<PB\b)")
 # TCP's mark for a word divided at a line end, `Lon∣don`; a page break may follow it.
 _DIVIDED = re.compile(r"[∣¦]\s*")
-# TCP gives a gap for each letter that nobody could read: 643 in 18 texts, 204 in one.
+# TCP gives a gap for letters and words that nobody could read: 643 in 18 texts, 204 in one.
 _LOST_LETTER = "\x1b"
 _LOST_IN_WORD = re.compile(rf"[^\W\d_]*{_LOST_LETTER}[^\W\d_{_LOST_LETTER}]*(?:{_LOST_LETTER}[^\W\d_]*)*")
+_GAP_LETTERS = re.compile(r"(\d)(\+?) letters?$")
+_GAP_WORDS = re.compile(r"\d+ (?:word|span)s?$")
 # The word that fits must be so many times as frequent as the next.
 _MARGIN = 20
+# The first word after an initial that was printed large has a second capital for the eye: `WHen`, 8 in 18 texts.
+_SECOND_CAPITAL = re.compile(r"(?:(?<=\n\n)|\A)([A-Z])([A-Z])(?=[a-z]{2})")
 # TCP's mark for a stop that may be any: a full stop where a sentence begins after it.
 _DOUBTFUL = re.compile(r"(?<=\w)▪(?=\s+[A-Z]|\s*$)", re.MULTILINE)
 # Kinds of divisions that are no running text: `type` of Old Bailey and TCP divisions, 43 in 28 files.
@@ -66,6 +70,7 @@ _FRONT_MATTER = frozenset(
         "errata",
         "table of contents",
         "contents",
+        "frontispiece",
         "index",
         "publisher's advertisement",
         "list of subscribers",
@@ -87,7 +92,7 @@ def extract(draft: Draft, front_matter: bool = False) -> None:
     _walk(root, out, glue_lines, _has_blocks(root), frozenset() if front_matter else _FRONT_MATTER)
     draft.layout = "paragraphs"
     draft.text = _DOUBTFUL.sub(".", _DIVIDED.sub("", out.result())).replace("▪", "")
-    draft.text = _LOST_IN_WORD.sub(_fill, draft.text)
+    draft.text = _SECOND_CAPITAL.sub(lambda word: word[1] + word[2].lower(), _LOST_IN_WORD.sub(_fill, draft.text))
     if not draft.text:
         raise Rejected("cannot be parsed as xml", "no text in it")
     draft.learn(**_metadata(root))
@@ -127,6 +132,8 @@ def parse(content: bytes) -> Any:
 
 
 def _from_sgml(content: bytes) -> bytes:
+    # With its public identifier, which XML does not allow, the parser would lose `&amp;`.
+    content = _SGML.sub(b"", content, count=1)
     for entity, letters in _SGML_ENTITIES:
         content = content.replace(entity, letters)
     return _SGML_DIVIDED.sub("∣".encode(), _SGML_EMPTY.sub(rb"<\1/>", content))
@@ -160,11 +167,13 @@ def _walk(root: Any, out: Paragraphs, glue_lines: bool, known: bool, without: fr
         if not entering:
             _boundary(element, name, out, known, entering)
             out.text(element.tail)
-        elif name == "gap" and set(element.get("DISP") or "") == {"•"}:
-            out.text(_LOST_LETTER * len(element.get("DISP")))
+        elif name == "gap":
+            out.text(_LOST_LETTER * _lost_letters(element.get("EXTENT") or element.get("extent") or ""))
             out.text(element.tail)
-        elif not name or (
-            name in _DROPPED and (name not in _SECOND_READINGS or _name(element.getparent()) == "choice")
+        elif (
+            not name
+            or (name == "figure" and _interrupts(element))
+            or (name in _DROPPED and (name not in _SECOND_READINGS or _name(element.getparent()) == "choice"))
         ):
             out.text(element.tail)
         elif name.startswith("div") and (element.get("type") or element.get("TYPE") or "").lower() in without:
@@ -198,6 +207,9 @@ def _boundary(element: Any, name: str, out: Paragraphs, known: bool, entering: b
         (out.paragraph if entering else out.soft_line)()
     elif name in _BLOCKS:
         out.paragraph()
+    elif name == ("item" if entering else "label") and _is_glossed(element, entering):
+        # `<LABEL>CLUMP,</LABEL><ITEM>MR. JOHANOT,</ITEM>` is one line.
+        out.text(" ")
     elif name in _LINES:
         out.soft_line()
     elif name == "cell":
@@ -213,22 +225,45 @@ def _is_container(element: Any) -> bool:
     return not any((child.tail or "").strip() for child in element)
 
 
-def _fill(word: re.Match[str]) -> str:
-    """A word with lost letters: the only common word that fits, `canno•` cannot; else `…` for what is lost.
+def _lost_letters(extent: str) -> int:
+    """How many letters a gap of `1 letter`, `1+ letters` or `1 word` stands for; two where nobody knows."""
+    letters = _GAP_LETTERS.match(extent)
+    if letters:
+        return max(int(letters[1]), 2) if letters[2] else int(letters[1])
+    return 2 if _GAP_WORDS.match(extent) else 0
 
-    `tha•` may be that, than or thau; a gap at the end of a word may also be a mark, or nothing.
+
+def _interrupts(figure: Any) -> bool:
+    """Whether a figure stands inside a paragraph's sentences, where its caption would cut one in two."""
+    parent = figure.getparent()
+    if parent is None or _name(parent) != "p":
+        return False
+    return bool((parent.text or "").strip()) or any((child.tail or "").strip() for child in parent)
+
+
+def _is_glossed(element: Any, is_item: bool) -> bool:
+    """Whether an item has its label right before it, a label its item right after it."""
+    other = element.getprevious() if is_item else element.getnext()
+    return other is not None and _name(other) == ("label" if is_item else "item")
+
+
+def _fill(word: re.Match[str]) -> str:
+    """A word with lost letters: the only common word that fits, `tim•` time; else `…` for what is lost.
+
+    `tha•` may be that or than. What is lost at the end of a word may also be a mark: `say•` is say, if English has
+    no likelier word of one letter more.
     """
     lost = word[0].count(_LOST_LETTER)
     rest = word[0].strip(_LOST_LETTER)
-    if rest.isalpha() and is_word(rest, COMMON) and word[0].startswith(rest):
-        # `say•`: as likely a mark that was lost.
-        return rest
-    if lost == 1 and len(word[0]) >= 4:
+    if lost == 1 and len(word[0]) >= 3:
         known, low = frequencies(), word[0].lower()
-        fits = sorted((known.get(low.replace(_LOST_LETTER, letter), 0.0), letter) for letter in ascii_lowercase)
+        forms = [(known.get(low.replace(_LOST_LETTER, letter), 0.0), letter) for letter in ascii_lowercase]
+        if low.endswith(_LOST_LETTER):
+            forms.append((known.get(low[:-1], 0.0), ""))
+        fits = sorted(forms)
         if fits[-1][0] >= COMMON and fits[-1][0] >= _MARGIN * fits[-2][0]:
             letter = fits[-1][1]
-            return word[0].replace(_LOST_LETTER, letter.upper() if rest.isupper() else letter)
+            return word[0].replace(_LOST_LETTER, letter.upper() if rest.isupper() and len(rest) > 1 else letter)
     return re.sub(f"{_LOST_LETTER}+", "…", word[0])
 
 

@@ -44,6 +44,8 @@ _CREDIT = re.compile(
     re.IGNORECASE,
 )
 _NOTE = re.compile(r"\s*[\[*]*\s*Transcriber['’]?s?['’]?\s+Notes?\b", re.IGNORECASE)
+# The name of an early series of e-texts, not of the book's edition.
+_SERIES = re.compile(r"\s*THE MILLENNIUM FULCRUM EDITION [\d.]+\s*")
 _RULE = re.compile(r"\s*(?:[-=_*~]\s*){5,}\s*")
 # Credits and notes are looked for in the first paragraphs only: a play may be "produced by Mr. Garrick" later on.
 _OPENING_PARAGRAPHS = 6
@@ -122,7 +124,7 @@ def _strip_notes(book: str) -> str:
         paragraph = _OPENING_PARAGRAPH.match(book, position)
         if not paragraph or len(paragraph[0].strip()) > _CREDIT_CHARACTERS:
             break
-        if _CREDIT.match(paragraph[0]) or _RULE.fullmatch(paragraph[0]):
+        if _CREDIT.match(paragraph[0]) or _RULE.fullmatch(paragraph[0]) or _SERIES.fullmatch(paragraph[0]):
             book = book[:position] + "\n" + book[paragraph.end() :]
         elif _NOTE.match(paragraph[0]):
             # A note may have paragraphs of its own; it ends where the book begins, at a rule or two blank lines.

@@ -28,18 +28,32 @@ _NOT_LETTERS = re.compile(r"[\W\d_]+")
 def edges_to_drop(edges: Sequence[str]) -> set[int]:
     """Which of the first (or last) lines of pages are furniture; an empty line stands for a page without one.
 
-    Furniture is a number alone; what comes, misread or not, on three or more pages (difflib ratio of 0.75); a line
-    mostly in capitals with a number that counts the pages, `76 VOLTAIRE`, `LETTERS ON THE ENGLISH 77`.
+    Furniture is a number alone; what comes, misread or not, on three or more pages (difflib ratio of 0.75), but not
+    the first time, in capitals and without a number, which is the title; a line mostly in capitals with a number that
+    counts the pages, `76 VOLTAIRE`, `LETTERS ON THE ENGLISH 77`.
     """
     # The chapter's name on one side, the book's on the other: each is counted by itself.
     keys = [_key(line) if _may_be_head(line) else "" for line in edges]
     repeated = _repeated(Counter(filter(None, keys)))
     counting = _counting_pages(edges)
+    titles = _titles(edges, keys, repeated)
     return {
         number
         for number, (line, key) in enumerate(zip(edges, keys, strict=True))
-        if line and (key in repeated or _NUMBER.fullmatch(line) or number in counting)
+        if line and number not in titles and (key in repeated or _NUMBER.fullmatch(line) or number in counting)
     }
+
+
+def _titles(edges: Sequence[str], keys: Sequence[str], repeated: set[str]) -> set[int]:
+    """The first of each head and those like it, without a number: the title or the heading that the head repeats."""
+    seen: list[str] = []
+    titles: set[int] = set()
+    for number, (line, key) in enumerate(zip(edges, keys, strict=True)):
+        if key in repeated and not any(key == head or _alike(key, head) for head in seen):
+            seen.append(key)
+            if not any(map(str.isdigit, line)) and is_capitals(line):
+                titles.add(number)
+    return titles
 
 
 def _may_be_head(line: str) -> bool:

@@ -40,7 +40,10 @@ _LIBRARY = re.compile(
     |public\ librar|auxiliary\ library|theological\ seminary.{0,20}librar|librar(?:y|ies)\s*[■.]?$|no\.\ case,
     |no\.\ shelf|digitized\ by|internet\ archive|archive\.org|with\ funding\ from|google\.com
     |this\ book\ (?:is|was)\ (?:due|returned)|books\ (?:are|may\ be|ore)\ subject|subject\ to\ recall|call\ no|accession
-    |^google$|leader\ in\ paper\ preserv|ex\ libris|presented\ (?:by|to)\ the\ librar""",
+    |^google$|leader\ in\ paper\ preserv|ex\ libris|presented\ (?:by|to)\ the\ librar
+    |^united\ states\ of\ america\W
+    # Postal codes and telephone numbers of the libraries: younger than any book that is scanned.
+    |\b\d{5}-\d{4}\b|\d{3}\)\ ?\d{3}-\d{4}""",
     re.IGNORECASE | re.VERBOSE,
 )
 # Stands at the foot of each page of some files.
@@ -55,13 +58,16 @@ _SIGNATURE = re.compile(
     r"(?:[A-Z][.,]{1,2} ?){1,3}[\dIlO]{1,2}\W?|[A-Z]?\d{1,2}[*†§]|\d{1,2} (?:[A-Z]\. ?){1,3}[A-Z][a-z]+\.?"
 )
 # Specks in the margin, read as marks.
-_SPECK = re.compile(r"^(?:[|•■^_~\\,.;:]{1,2}|i\||j) (?=[A-Za-z])")
+_SPECK = re.compile(r"^(?:(?:[|•■^_~\\,.;:]{1,2}|i\||\|[a-z]|j) (?=[A-Za-z])|[.,;:•■|]{1,2}(?=[a-z]))")
 _ODD_MARKS = re.compile(r"(?:(?<=\s)|^)[■•«»^~|\\<>]+(?=\s|$)")
 # What an opening quote at a line's beginning is read as, 200 times in one book; a lone `*` may be a note's mark.
 _QUOTE = re.compile(r"^[\^*•«]{2,3} ?(?=[A-Z])")
-_MARKED = re.compile(r"[■•«»^~|\\<>*_]|^[,.;:] |^(?:i\||j) ")
+_MARKED = re.compile(r"[■•«»^~|\\<>*_]|^[,.;:] ?|^(?:i\||j) ")
 # A hyphen read as another mark, `noquar*` / `ter`.
-_MISREAD_HYPHEN = re.compile(r"([a-z]{2,})[*•]\n([a-z]{2,})")
+_MISREAD_HYPHEN = re.compile(r"([A-Za-z][a-z]+)[*•]\n([a-z]{2,})")
+_SPACED_HYPHEN = re.compile(r"(?<=[a-z]) ([*•■])$")
+# Ornaments and what is left of them; `* * *` stands between sections.
+_ORNAMENT = re.compile(r"(?!(?:\* ?){2,}$)[\W_]+|\W+[a-z]|\d[/\\|]")
 
 
 def make(settings: CleaningSettings) -> Step:
@@ -110,7 +116,7 @@ def _without_google_notice(text: str) -> str:
 
 
 def _without_specks(line: str) -> str:
-    line = " ".join(line.split())
+    line = _SPACED_HYPHEN.sub(r"\1", " ".join(line.split()))
     return _ODD_MARKS.sub("", _SPECK.sub("", _QUOTE.sub('"', line))).strip() if _MARKED.search(line) else line
 
 
@@ -118,7 +124,8 @@ def _without_library_lines(pages: list[list[str]]) -> list[list[str]]:
     places = [(number, at) for number, page in enumerate(pages) for at, line in enumerate(page) if line]
     for number, at in {*places[:END_LINES], *places[-END_LINES:]}:
         # A sentence about a library is longer.
-        if len(pages[number][at]) <= 60 and _LIBRARY.search(pages[number][at]):
+        line = pages[number][at]
+        if len(line) <= 60 and (_LIBRARY.search(line) or _ORNAMENT.fullmatch(line)):
             pages[number][at] = ""
     return pages
 

@@ -35,6 +35,8 @@ FORMATS = {
     ".xhtml": "html",
     ".xml": "xml",
     ".tei": "xml",
+    ".sgm": "xml",
+    ".sgml": "xml",
     ".epub": "epub",
     ".pdf": "pdf",
 }

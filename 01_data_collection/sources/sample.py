@@ -9,14 +9,15 @@ from typing import Any, Protocol
 
 from chapbook.corpus import RawDocument, content_hash
 from chapbook.errors import ChapbookError
-from sources.sample_dirt import DIRT_KINDS, FOREIGN_KINDS, REJECTED_KINDS, plant
+from sources.sample_dirt import DIRT_KINDS, FOREIGN_KINDS, OWN_SCENE_KINDS, REPEATING_KINDS
 from sources.sample_grammar import GRAMMAR_VERSION, Scene, generate
+from sources.sample_truths import Planted, planted
 
 __all__ = ["DIRT_KINDS", "documents", "identity"]
 
 AUTHOR = "Chapbook sample generator"
 LICENCE = "CC0-1.0"
-# A duplicate repeats one of this many clean documents before it (of spoilt ones it could be the better copy).
+# A copy repeats one of this many clean documents before it (of spoilt ones it could be the better copy).
 DUPLICATE_REACH = 200
 
 
@@ -51,7 +52,7 @@ def documents(source: SampleSettings) -> Iterator[RawDocument]:
 
     Every document is of one kind, clean or dirty, drawn by the shares in `source.dirt`. The scenes come from
     a random stream of their own: for one seed the clean texts are the same with any dirt, which only puts
-    further documents (to be rejected) between them.
+    further documents between them.
     """
     _check(source)
     scenes, dirt = random.Random(source.seed), random.Random(f"dirt {source.seed}")
@@ -60,12 +61,14 @@ def documents(source: SampleSettings) -> Iterator[RawDocument]:
     while clean_bytes < source.bytes:
         kind = _draw_kind(source.dirt, dirt)
         # Before the first clean document there is nothing to repeat.
-        if kind == "duplicate" and not earlier:
+        if kind in REPEATING_KINDS and not earlier:
             kind = None
-        if kind == "duplicate":
+        if kind in REPEATING_KINDS:
             scene = earlier[int(dirt.random() * len(earlier))]
         elif kind in FOREIGN_KINDS:
             scene = Scene("", 0.0, None, None)
+        elif kind in OWN_SCENE_KINDS:
+            scene = generate(dirt, source.words)
         else:
             scene = generate(scenes, source.words)
             if kind is None:
@@ -77,10 +80,11 @@ def documents(source: SampleSettings) -> Iterator[RawDocument]:
 
 def _check(source: SampleSettings) -> None:
     shares = dict(source.dirt)
-    if sum(shares.values()) > 1 or sum(shares.get(kind, 0.0) for kind in REJECTED_KINDS) >= 1:
+    further = (*REPEATING_KINDS, *FOREIGN_KINDS, *OWN_SCENE_KINDS)
+    if sum(shares.values()) > 1 or sum(shares.get(kind, 0.0) for kind in further) >= 1:
         raise ChapbookError(
             f"The shares of dirt in the source {source.name} add up to {sum(shares.values()):g}: a document carries at "
-            f"most one kind, and {' and '.join(REJECTED_KINDS)} must leave room for others. Lower them below 1 in all."
+            f"most one kind, and {', '.join(further)} must leave room for others. Lower them below 1 in all."
         )
 
 
@@ -94,21 +98,24 @@ def _draw_kind(shares: dict[str, float], rng: random.Random) -> str | None:
 
 
 def _document(document: str, source: str, scene: Scene, kind: str | None, rng: random.Random) -> RawDocument:
-    content = (plant(kind, scene.text, scene.title or "", rng) if kind else scene.text).encode("utf-8")
-    rejected = kind in REJECTED_KINDS
+    if kind:
+        result = planted(kind, scene.text, scene.title or "", rng)
+    else:
+        result = Planted(scene.text.encode("utf-8"), scene.text)
     return RawDocument(
         id=document,
         source=source,
         title=scene.title,
         author=AUTHOR,
-        date=scene.date,
+        date=result.date or scene.date,
         # Nobody told the collector that a foreign document is foreign; cleaning has to find out.
         language=None if kind in FOREIGN_KINDS else "en",
         licence=LICENCE,
-        sha256=content_hash(content),
-        content=content,
-        format="txt",
-        truth="" if rejected else scene.text,
-        true_bits=None if rejected else scene.bits,
+        sha256=content_hash(result.content),
+        content=result.content,
+        format=result.format,
+        truth=result.truth,
+        # The generator's probability belongs to exactly its text.
+        true_bits=scene.bits if result.truth == scene.text and kind not in FOREIGN_KINDS else None,
         dirt=[kind] if kind else [],
     )

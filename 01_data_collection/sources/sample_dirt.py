@@ -1,7 +1,9 @@
 """Plants dirt in clean text, so that cleaning can be scored against a known truth.
 
-Each kind imitates one way in which collected text really is dirty. Six kinds spoil a text that cleaning
-should restore; of the other four the truth is that cleaning rejects the document.
+Each kind imitates one way in which collected text really is dirty. Most spoil a text that cleaning should restore; of
+REJECTED_KINDS the truth is that cleaning rejects the document. Here are the kinds that are planted in a scene and leave
+its text as the truth; `sample_truths.py` has those whose truth is another text, and `accounting.ANSWERS` says which
+step answers for which kind.
 """
 
 from __future__ import annotations
@@ -14,9 +16,19 @@ from sources.sample_words import WORDS
 # New kinds come last: the order decides which document gets which dirt.
 DIRT_KINDS: tuple[str, ...] = (
     "boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign", "scan", "invisible", "garbage", "loop",
+    "misread_scan", "spaced_marks", "html", "markdown", "mojibake", "wrong_encoding", "footnotes", "contents",
+    "near_duplicate", "similar_not_duplicate", "anachronism", "outside_period", "fragment",
 )  # fmt: skip
 # Kinds of which perfect cleaning keeps nothing.
-REJECTED_KINDS: tuple[str, ...] = ("duplicate", "foreign", "garbage", "loop")
+REJECTED_KINDS: tuple[str, ...] = (
+    "duplicate", "foreign", "garbage", "loop", "near_duplicate", "anachronism", "outside_period", "fragment",
+)  # fmt: skip
+# Kinds that are made of a clean document before them.
+REPEATING_KINDS: tuple[str, ...] = ("duplicate", "near_duplicate", "similar_not_duplicate")
+# Kinds planted in a scene that is written for them alone, and is none of the corpus without dirt.
+OWN_SCENE_KINDS: tuple[str, ...] = (
+    "mojibake", "wrong_encoding", "footnotes", "contents", "anachronism", "outside_period", "fragment",
+)  # fmt: skip
 # Kinds that are no scene with dirt in it, but another document altogether.
 FOREIGN_KINDS: tuple[str, ...] = ("foreign", "garbage", "loop")
 
@@ -56,16 +68,25 @@ def plant(kind: str, text: str, title: str, rng: random.Random) -> str:
         case "garbage":
             return _garbage(rng)
         case "loop":
-            return f"{_one_of(_LOOPS, rng)} " * _between(40, 80, rng)
-    raise ValueError(f"unknown kind of dirt {kind!r}; there are {', '.join(DIRT_KINDS)}")
+            return f"{one_of(_LOOPS, rng)} " * between(40, 80, rng)
+        case "misread_scan":
+            return _scan(_misread_words(text, rng), title, rng)
+        case "spaced_marks":
+            return _spaced_marks(text, rng)
+        case "html":
+            return _html(text, title, rng)
+        case "markdown":
+            return _markdown(text, title, rng)
+    raise ValueError(f"unknown kind of dirt {kind!r}")
 
 
-def _between(low: int, high: int, rng: random.Random) -> int:
+def between(low: int, high: int, rng: random.Random) -> int:
     """A whole number from `low` to `high`, both included."""
     return low + int(rng.random() * (high - low + 1))
 
 
-def _one_of(options: list[str], rng: random.Random) -> str:
+def one_of(options: list[str], rng: random.Random) -> str:
+    """One of some options, all equally likely."""
     return options[int(rng.random() * len(options))]
 
 
@@ -108,15 +129,15 @@ def _boilerplate(text: str, title: str, rng: random.Random) -> str:
     """A licence before and after the text, with the marker lines by which such files are known."""
     name = title.upper()
     initials = "".join("ABCDEFGHJLMNPRSTW"[int(rng.random() * 17)] + ". " for _ in range(2))
-    surname = _one_of(_words("surname"), rng)
+    surname = one_of(_words("surname"), rng)
     credit = f"Produced by {initials}{surname} and the volunteers of the proofreading team"
-    facts = f"Title: {title}\n\nAuthor: Anonymous\n\nRelease date: {_between(1995, 2024, rng)}\n\nLanguage: English"
+    facts = f"Title: {title}\n\nAuthor: Anonymous\n\nRelease date: {between(1995, 2024, rng)}\n\nLanguage: English"
     # In older files the credit stands below the marker line, in newer ones above it.
     above, below = (f"\n\n{credit}", "") if rng.random() < 0.5 else ("", f"{credit}\n\n\n")
     return (
-        f"{_one_of(_HEADERS, rng).format(title=title)}\n\n{facts}{above}\n\n"
+        f"{one_of(_HEADERS, rng).format(title=title)}\n\n{facts}{above}\n\n"
         f"*** START OF THE PROJECT GUTENBERG EBOOK {name} ***\n\n\n{below}{text}\n\n\n"
-        f"*** END OF THE PROJECT GUTENBERG EBOOK {name} ***\n\n{_one_of(_FOOTERS, rng)}\n"
+        f"*** END OF THE PROJECT GUTENBERG EBOOK {name} ***\n\n{one_of(_FOOTERS, rng)}\n"
     )
 
 
@@ -133,7 +154,7 @@ _DIVISIBLE = re.compile(r"([A-Za-z]?[a-z]{6,})([.,;:!?\"']*)")
 
 def _wrapped(text: str, rng: random.Random, hyphens: bool) -> str:
     """The paragraphs hard-wrapped, with words divided at line ends if asked."""
-    width = _between(NARROWEST, WIDEST, rng)
+    width = between(NARROWEST, WIDEST, rng)
     paragraphs = []
     for paragraph in text.split("\n\n"):
         lines: list[str] = []
@@ -162,12 +183,12 @@ def _wrapped(text: str, rng: random.Random, hyphens: bool) -> str:
 def _page_numbers(text: str, title: str, rng: random.Random) -> str:
     """The text hard-wrapped, with a page number or a running head between two lines at every page break."""
     lines = _wrapped(text, rng, hyphens=False).split("\n")
-    per_page = _between(SHORTEST_PAGE, LONGEST_PAGE, rng)
+    per_page = between(SHORTEST_PAGE, LONGEST_PAGE, rng)
     if len(lines) <= per_page:
         per_page = max(2, len(lines) // 2)
-    page = _between(3, 380, rng)
+    page = between(3, 380, rng)
     style = int(rng.random() * 4)
-    book = _one_of(["SCENES OF LONDON", "THE TOWN AND ITS PEOPLE", "A WALK THROUGH THE CITY"], rng)
+    book = one_of(["SCENES OF LONDON", "THE TOWN AND ITS PEOPLE", "A WALK THROUGH THE CITY"], rng)
     out: list[str] = []
     on_page = 0
     for line in lines:
@@ -199,7 +220,7 @@ _STAMPS = [
 def _scan(text: str, title: str, rng: random.Random) -> str:
     """Pages as OCR programs write them: words divided, a blank at each line end, misread heads, a signature, stamps."""
     lines = _wrapped(text, rng, hyphens=True).split("\n")
-    page, per_page = _between(11, 380, rng), _between(5, 7, rng)
+    page, per_page = between(11, 380, rng), between(5, 7, rng)
     heads = (f"{title.upper()}.", "SCENES OF LONDON.")
     pages: list[list[str]] = [[]]
     for line in lines:
@@ -207,7 +228,7 @@ def _scan(text: str, title: str, rng: random.Random) -> str:
         if len(pages[-1]) >= per_page and line and pages[-1][-1] and not pages[-1][-1].endswith((".", "!", "?", '"')):
             pages.append([])
         pages[-1].append(line)
-    out = [f"{_one_of(_STAMPS, rng)} "]
+    out = [f"{one_of(_STAMPS, rng)} "]
     for number, body in enumerate(pages):
         head = _misread_one(heads[number % 2], rng)
         edge = f"{page + number} {head}" if number % 2 else f"{head} {page + number}"
@@ -219,7 +240,7 @@ def _scan(text: str, title: str, rng: random.Random) -> str:
 def _misread_one(head: str, rng: random.Random) -> str:
     """A head with one letter read as another, half of the time."""
     place = int(rng.random() * 2 * len(head))
-    return head if place >= len(head) else f"{head[:place]}{_one_of(list('ABEHIKMNORT'), rng)}{head[place + 1 :]}"
+    return head if place >= len(head) else f"{head[:place]}{one_of(list('ABEHIKMNORT'), rng)}{head[place + 1 :]}"
 
 
 # --- characters that nobody sees ----------------------------------------------------------------------------
@@ -255,8 +276,8 @@ def _garbage(rng: random.Random) -> str:
     """What a machine reads on a marbled cover."""
     marks = list("cCCclI<<«£■^;:_~»*.4ziT")
     lines = (
-        " ".join("".join(_one_of(marks, rng) for _ in range(_between(1, 5, rng))) for _ in range(_between(2, 7, rng)))
-        for _ in range(_between(40, 80, rng))
+        " ".join("".join(one_of(marks, rng) for _ in range(between(1, 5, rng))) for _ in range(between(2, 7, rng)))
+        for _ in range(between(40, 80, rng))
     )
     return "\n\n".join(lines)
 
@@ -278,11 +299,71 @@ def _ocr(text: str, rng: random.Random) -> str:
         wrong.setdefault(right, []).append(seen)
 
     def misread(found: re.Match[str]) -> str:
-        return _one_of(wrong[found[0]], rng) if rng.random() < OCR_RATE else found[0]
+        return one_of(wrong[found[0]], rng) if rng.random() < OCR_RATE else found[0]
 
     spoilt = _CONFUSABLE.sub(misread, text)
     # A short text may have been lucky; it is declared dirty, so it must be.
     return spoilt if spoilt != text else text.replace("the", "tlie", 1).replace("m", "rn", 1)
+
+
+# Whole words that scans misread, with the number of times that seven scans of archive.org have them. Some, such as `ho`
+# and `bo`, could be other words, and no rule can put them right.
+_MISREAD_WORDS = [
+    ("the", "tlie", 23), ("the", "tbe", 22), ("the", "ihe", 22), ("of", "ot", 38), ("he", "ho", 19), ("you", "yoa", 13),
+    ("his", "hia", 12), ("be", "bo", 12), ("that", "tliat", 11), ("in", "iu", 11),
+]  # fmt: skip
+
+
+def _misread_words(text: str, rng: random.Random) -> str:
+    """One to four words misread as a scan's are; about 2 to 20 in 1,000, as a fair scan has."""
+    for _ in range(between(1, 4, rng)):
+        there = [word for word in _MISREAD_WORDS if f" {word[0]} " in text]
+        place = rng.random() * sum(count for *_, count in there)
+        for right, seen, count in there:
+            place -= count
+            if place < 0:
+                at = [found.start() for found in re.finditer(f" {right} ", text)]
+                start = at[int(rng.random() * len(at))]
+                text = f"{text[:start]} {seen} {text[start + len(right) + 2 :]}"
+                break
+    return text
+
+
+# --- blanks and mark-up -------------------------------------------------------------------------------------
+
+_MARK = re.compile(r"(?<=[A-Za-z])[,;:!?.](?=[\s\"]|$)")
+
+
+def _spaced_marks(text: str, rng: random.Random) -> str:
+    """A blank before every fourth mark, as where a compiler took italics out, or the printer set it."""
+    return _MARK.sub(lambda mark: f" {mark[0]}" if rng.random() < 0.25 else mark[0], text)
+
+
+def _html(text: str, title: str, rng: random.Random) -> str:
+    """A web page: styles, a script and links that are no text, entities, page numbers inside sentences."""
+    page = between(3, 380, rng)
+
+    def number(blank: re.Match[str]) -> str:
+        nonlocal page
+        if rng.random() >= 0.01:
+            return blank[0]
+        page += 1
+        return f' <span class="pagenum">Page {page}</span>'
+
+    escaped = text.replace("&", "&amp;").replace('"', "&quot;")
+    body = "\n".join(f"<p>{re.sub(' ', number, paragraph)}</p>" for paragraph in escaped.split("\n\n"))
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        "<style>p { margin: 1em; }</style><script>var place = 'top';</script></head>\n"
+        '<body><nav><a href="/">Home</a> <a href="/next">Next scene</a></nav>\n'
+        f"{body}\n</body></html>\n"
+    )
+
+
+def _markdown(text: str, title: str, rng: random.Random) -> str:
+    """A transcription by a vision-language model: a head with a rule below, and words set in bold."""
+    marked = re.sub(r"\b[a-z]{5,}\b", lambda word: f"**{word[0]}**" if rng.random() < 0.02 else word[0], text)
+    return f"# {title}\n\n**Author(s):** Anonymous\n**Volume:** {between(1, 90, rng)}\n\n---\n\n{marked}\n"
 
 
 # --- duplicates ---------------------------------------------------------------------------------------------
@@ -394,15 +475,15 @@ def foreign_text(rng: random.Random) -> str:
 
     def fill(found: re.Match[str]) -> str:
         name = found[1]
-        word = _one_of(slots[name.lower()].split("|"), rng)
+        word = one_of(slots[name.lower()].split("|"), rng)
         return word[0].upper() + word[1:] if name[0].isupper() else word
 
     paragraphs: list[list[str]] = [[]]
     last = ""
-    for _ in range(_between(FEWEST_SENTENCES, MOST_SENTENCES, rng)):
+    for _ in range(between(FEWEST_SENTENCES, MOST_SENTENCES, rng)):
         if len(paragraphs[-1]) >= 3 and rng.random() < 0.4:
             paragraphs.append([])
-        pattern = _one_of([p for p in patterns if p != last], rng)
+        pattern = one_of([p for p in patterns if p != last], rng)
         paragraphs[-1].append(re.sub(r"\{(\w+)\}", fill, pattern))
         last = pattern
     return "\n\n".join(" ".join(sentences) for sentences in paragraphs)

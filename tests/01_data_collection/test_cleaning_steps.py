@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cleaning import DEFAULT_ORDER, STEPS, Draft, Rejected
-from cleaning.characters import repair_words
+from cleaning.characters import repair_latin_2, repair_words
 from cleaning.decode import decode
 from cleaning.extract_pdf import without_heads
 from cleaning.furniture import strip_furniture
@@ -198,7 +198,7 @@ def test_characters_repairs_what_is_certain() -> None:
         repair_words("the rťgime, the rŰle of the Fršulein, a faÁade")
         == "the régime, the rôle of the Fräulein, a façade"
     )
-    assert repair_words("a protĂŠgĂŠe") == "a protégée"
+    assert repair_latin_2("a protĂŠgĂŠe") == "a protégée"
     assert repair_words("“coop.í There, í Yes,í no!í a kopjeí is") == "“coop.’ There, í Yes,’ no!’ a kopje’ is"
 
 

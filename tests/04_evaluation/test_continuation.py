@@ -98,6 +98,11 @@ def test_model_that_knows_the_text_and_model_that_knows_nothing(small: Context) 
     assert found["rouge"]["model"]["rouge2"]["value"] < found["rouge"]["shuffled_truth"]["rouge2"]["value"]
     assert found["model"]["unknown_words"]["value"] > 2 * found["truth"]["unknown_words"]["value"]
     assert found == continuation.measure(guesses), "equal contexts must give equal figures"
+    other = small.config.evaluation.model_copy(update={"batch_size": 3})
+    smaller = dataclasses.replace(guesses, config=small.config.model_copy(update={"evaluation": other}))
+    assert found == continuation.measure(smaller), (
+        "the fingerprint leaves the batch size out, so figures must not know it"
+    )
     lines = [json.loads(line) for line in (small.output / found["samples"]).read_text("utf-8").splitlines()]
     assert len(lines) == found["passages"]
     texts = {document.id: document.text for document in small.documents}

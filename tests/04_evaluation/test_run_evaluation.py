@@ -145,6 +145,20 @@ def test_quick_does_not_replace_what_took_an_hour(evaluated: tuple[Run, dict[str
     assert call(main, run, "--evaluation.max_documents", 4).result["reused"]
 
 
+@pytest.mark.usefixtures("alone")
+def test_curve_is_of_one_text(evaluated: tuple[Run, dict[str, Any]], tmp_path: Path) -> None:
+    """Would break: a curve whose last point was measured on other text, because it was measured in full before."""
+    run = evaluated[0].copy(tmp_path)
+    found = call(main, run, "--checkpoint", "all").result
+    kept = json.loads((Path(evaluated[1]["path"]) / "results.json").read_text())
+    directory = run.workspace / "evaluations" / "tiny"
+    assert json.loads((directory / "checkpoint-8" / "results.json").read_text()) == kept
+    quick = json.loads((directory / "checkpoint-8-quick" / "results.json").read_text())
+    assert quick["mode"] == "quick"
+    assert found["checkpoints"][1]["bits_per_byte"] == quick["total"]["bits_per_byte"]
+    assert call(main, run, "--checkpoint", "all").result["reused"]
+
+
 def test_script_as_a_person_starts_it(trained_run: Run, tmp_path: Path) -> None:
     """Would break: a script that works in tests alone; the default mode; a second run that measures again."""
     run = trained_run.copy(tmp_path)
