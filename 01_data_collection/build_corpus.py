@@ -55,7 +55,7 @@ def build_corpus(
     totals.seconds["planning"] = time.process_time() - started
     totals.accounts |= accounts
     accounting.check(totals.accounts, totals.documents)
-    totals.score(index, plan)
+    totals.score(index, plan, search=search)
     if not totals.kept:
         raise ChapbookError(_all_rejected(totals))
 
@@ -75,7 +75,7 @@ def build_corpus(
     examples = totals.examples.in_order(steps)
     _write_lines(path / "examples.jsonl", ({k: v for k, v in each.items() if k != "order"} for each in examples))
     _move_shards(work, path)
-    page = corpus_page(settings.name, path, totals.truth.scores)
+    page = corpus_page(settings.name, path, totals.truth.scores, totals.truth_by_step())
     (path / "report.html").write_text(page, "utf-8")
     return {
         **totals.counts(),
@@ -96,12 +96,15 @@ class Totals:
         reports = [json.loads((work / "counts" / f"{rank:05d}.json").read_text("utf-8")) for rank in range(pieces)]
         self.accounts = accounting.merge(report["steps"] for report in reports)
         self.examples, self.truth = accounting.Examples(), accounting.TruthScore()
+        self.truth_of_steps: dict[str, accounting.StepTruth] = {}
         self.sources: dict[str, Counter[str]] = {}
         self.seconds: dict[str, float] = {}
         """CPU time per step; differs from run to run, so it goes into the manifest alone."""
         for report in reports:
             self.examples.add(report["examples"])
             self.truth.add_all(report["truth"])
+            for name, values in report["truth_of_steps"].items():
+                self.truth_of_steps.setdefault(name, accounting.StepTruth()).add(values)
             for name, seconds in report["seconds"].items():
                 self.seconds[name] = self.seconds.get(name, 0.0) + seconds
             for name, counts in report["sources"].items():
@@ -113,20 +116,36 @@ class Totals:
         """Documents that came through all steps."""
         return self.documents - sum(account.rejected.total() for account in self.accounts.values())
 
-    def score(self, index: CorpusIndex, plan: Plan) -> None:
-        """Score the generated documents that the steps kept; what the mixture leaves out is no judgement."""
+    def score(self, index: CorpusIndex, plan: Plan, *, search: bool) -> None:
+        """Score the generated documents that the steps kept, and the search for duplicates if there was one.
+
+        What the mixture leaves out is no judgement.
+        """
         kinds, names = index.codes("truth_kind")
         to_reject, exact = index.numbers("to_reject"), index.numbers("exact").copy()
-        exact[plan.duplicates.paragraph_rows] = False
+        # No repeated paragraph is planted: to take one out is harm.
+        cut = np.zeros(len(index), bool)
+        cut[plan.duplicates.paragraph_rows] = True
+        exact[cut] = False
+        of_search = accounting.StepTruth()
         rejected = ~plan.duplicates.stays() | plan.gutted
         scored = np.flatnonzero((plan.mixture == 0) & np.array([name != "" for name in names])[kinds])
         for row in scored.tolist():
-            self.truth.add(
-                names[kinds[row]],
-                to_reject=bool(to_reject[row]),
-                rejected=bool(rejected[row]),
-                exact=bool(exact[row]),
-            )
+            kind = names[kinds[row]]
+            self.truth.add(kind, to_reject=bool(to_reject[row]), rejected=bool(rejected[row]), exact=bool(exact[row]))
+            if rejected[row]:
+                of_search.refused[kind] += 1
+            elif cut[row] and not to_reject[row]:
+                of_search.touched += 1
+                of_search.harmed += 1
+        if search:
+            self.truth_of_steps[DUPLICATES] = of_search
+
+    def truth_by_step(self) -> dict[str, dict[str, Any]]:
+        """Precision and recall of the steps on generated documents; empty without any."""
+        if not self.truth.scores:
+            return {}
+        return accounting.truth_by_step(self.truth_of_steps, self.truth.scores, self.truth_of_steps)
 
     def statistics(self) -> dict[str, Any]:
         """The figures that are the same on every machine at any time."""
@@ -152,7 +171,9 @@ class Totals:
             "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))),
             "step_seconds": {name: round(value, 3) for name, value in self.seconds.items()},
         }
-        return counts | ({"truth": self.truth.scores} if self.truth.scores else {})
+        if self.truth.scores:
+            counts |= {"truth": self.truth.scores, "truth_by_step": self.truth_by_step()}
+        return counts
 
 
 def cut_cleaned(work: Path, pieces: int) -> list[Piece]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accounting import Examples, StepAccount, TruthScore
+from accounting import Examples, StepAccount, StepTruth, TruthScore, scored_kind
 from cleaning import STEPS, Draft, Rejected, Step
 from datatrove.data import Document as Passing
 from datatrove.pipeline.base import PipelineStep
@@ -94,6 +94,7 @@ class CleaningStep(PipelineStep):
         """Given in tests; otherwise the one in STEPS."""
         self.account = StepAccount()
         self.examples = Examples()
+        self.truth = StepTruth()
         self.seconds = 0.0
 
     def run(self, data: Any, rank: int = 0, world_size: int = 1) -> Iterator[Passing]:
@@ -107,7 +108,7 @@ class CleaningStep(PipelineStep):
             yield document
 
     def _apply(self, step: Step, draft: Draft) -> Reject | None:
-        account, before = self.account, draft.text
+        account, before, raw = self.account, draft.text, draft.raw
         account.documents_in += 1
         account.characters_in += len(before)
         started = time.thread_time()
@@ -116,15 +117,21 @@ class CleaningStep(PipelineStep):
         if reject is not None:
             account.rejected[reject.reason.split(":")[0]] += 1
             account.characters_rejected += len(before)
+            if kind := scored_kind(raw, self.settings):
+                self.truth.refused[kind] += 1
             return reject
         account.documents_out += 1
         account.characters_out += len(draft.text)
+        if draft.text == before:
+            return None
         # The first step to make a text of bytes changes something when the bytes are not that text.
-        found = before or as_found(draft.raw)
-        if found is not draft.text and found != draft.text:
+        found = before or as_found(raw)
+        if found != draft.text:
             account.changed += 1
             if found:
-                self.examples.offer(self.name, draft.raw.id, found, draft.text)
+                self.examples.offer(self.name, raw.id, found, draft.text)
+            if raw.truth and (kind := scored_kind(raw, self.settings)):
+                self.truth.note_change(self.name, kind, raw.truth, found, draft.text)
         return None
 
 
@@ -233,7 +240,7 @@ class WriteCleaned(PipelineStep):
 
     def __init__(self, folder: Path, steps: list[CleaningStep], settings: CorpusConfig, *, fingerprints: bool) -> None:
         super().__init__()
-        self.folder, self.steps = folder, steps
+        self.folder, self.steps, self.settings = folder, steps, settings
         self.seed, self.paragraph_letters = settings.split_seed, settings.duplicates.paragraph_letters
         self.fingerprints = fingerprints
 
@@ -256,7 +263,7 @@ class WriteCleaned(PipelineStep):
                 passage: Passage = document.metadata["passage"]
                 raw = passage.draft.raw
                 sources.setdefault(raw.source, Counter()).update(documents=1, bytes=len(raw.content))
-                kind = "" if raw.truth is None else "+".join(raw.dirt) or "clean"
+                kind = scored_kind(raw, self.settings)
                 if passage.reject is not None:
                     rejects.write(passage.reject)
                     if kind:
@@ -280,6 +287,7 @@ class WriteCleaned(PipelineStep):
             "steps": {step.name: step.account.to_json() for step in self.steps},
             "examples": [example for step in self.steps for example in step.examples.in_order([step.name])],
             "truth": truth.scores,
+            "truth_of_steps": {step.name: step.truth.to_json() for step in self.steps},
             "seconds": {**{step.name: step.seconds for step in self.steps}, "fingerprints": fingerprints.seconds},
         }
         with whole_file(self.folder / "counts" / f"{rank:05d}.json") as path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from accounting import TRUTH_BY_STEP_COLUMNS, truth_by_step_rows
 from count_tokens import USUAL_BYTES_PER_TOKEN
 
 from chapbook.corpus import SPLITS, Reject, read_shards
@@ -20,8 +21,12 @@ GROUPS_SHOWN = 20
 EXCERPT_CHARACTERS = 400
 
 
-def corpus_page(name: str, directory: Path, truth: dict[str, dict[str, int]] | None) -> str:
-    """The page of the corpus whose files lie in `directory`; truth: the scores of generated documents, if any.
+def corpus_page(
+    name: str, directory: Path, truth: dict[str, dict[str, int]], by_step: dict[str, dict[str, Any]]
+) -> str:
+    """The page of the corpus whose files lie in `directory`.
+
+    truth, by_step: the scores of generated documents per kind of dirt and per step; empty without such documents.
 
     Equal corpora give equal pages: there are no times on it.
     """
@@ -33,7 +38,7 @@ def corpus_page(name: str, directory: Path, truth: dict[str, dict[str, int]] | N
         _overview(statistics, len(groups)),
         *_contents(statistics["corpus"]),
         _steps(statistics["steps"]),
-        _truth(truth) if truth else "",
+        _truth(truth, by_step) if truth else "",
         _changes(examples),
         _duplicates(groups),
         _refused(rejects),
@@ -88,10 +93,18 @@ def _steps(steps: dict[str, dict[str, Any]]) -> str:
     return html_table("What each step did", columns, rows)
 
 
-def _truth(truth: dict[str, dict[str, int]]) -> str:
+def _truth(truth: dict[str, dict[str, int]], by_step: dict[str, dict[str, Any]]) -> str:
     columns = ("planted dirt", "documents", "right", "wrongly kept", "wrongly refused", "other text")
     rows = [(kind, *score.values()) for kind, score in sorted(truth.items())]
-    return html_table("Against the known truth of the generated documents", columns, rows)
+    return "\n".join(
+        [
+            html_table("Against the known truth of the generated documents", columns, rows),
+            html_table("Each step against the known truth", TRUTH_BY_STEP_COLUMNS, truth_by_step_rows(by_step)),
+            "<p>Right: of the documents with planted dirt that the step answers for, those that ended as they should. "
+            "Acted: documents that it refused, and documents without such dirt that it changed; wrong: those of them "
+            "that it should have kept, or led away from the truth.</p>",
+        ]
+    )
 
 
 def _changes(examples: Iterator[dict[str, Any]]) -> str:

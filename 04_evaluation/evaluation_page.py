@@ -20,6 +20,7 @@ td.bars { text-align: left; min-width: 6rem; width: 10rem; }
 tr.here td { font-weight: bold; }
 .words td, .words th { text-align: left; vertical-align: top; }
 .words td:first-child { color: var(--accent); }
+.wide svg { min-width: 40rem; }
 p { overflow-wrap: anywhere; } .note { font-size: .9em; }
 .failed { border-left: 3px solid var(--accent); padding-left: 1rem; font-weight: bold; }
 </style>"""
@@ -134,4 +135,4 @@ def to_markdown(results: Any, blocks: Iterable[Table | str], title: str) -> str:
 
 def plot(title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> str:
     """A heading and a line plot."""
-    return f"<h2>{html.escape(title)}</h2>{svg_curves(curves, x_label, y_label)}"
+    return f'<h2>{html.escape(title)}</h2><div class="wide">{svg_curves(curves, x_label, y_label)}</div>'

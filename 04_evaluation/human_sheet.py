@@ -241,7 +241,9 @@ def run(parsed: Parsed) -> dict[str, Any]:
     second = None if arguments.against == TRUTH else _context(arguments.against, config, workspace, arguments)
     if second is not None and second.checkpoint == first.checkpoint:
         raise UsageError(f"{first.checkpoint.name} would stand against itself: name another with --against.")
-    path = arguments.output or Path(f"human_sheet-{config.name}.html")
+    sides = f"{first.checkpoint.name}-{TRUTH if second is None else second.checkpoint.name}"
+    path = arguments.output or workspace.logs(config.name) / f"human_sheet-{sides}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = write_sheet(first, second, path, arguments.pairs)
     log.info("%s: %d pairs. Open it in a browser; score what is saved with --score.", path, len(content["pairs"]))
     return {"stage": "human evaluation", "path": str(path), "id": content["id"], "pairs": len(content["pairs"])}
@@ -309,7 +311,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--checkpoint", metavar="NAME", help="best, latest, a name or a path (default: as configured)")
     parser.add_argument("--against", metavar="NAME", help="the other checkpoint, or truth: the held-back text itself")
     parser.add_argument("--pairs", type=int, default=PAIRS, help=f"pairs on the sheet (default: {PAIRS})")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the sheet")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the sheet (default: runs/<run>/)")
     parser.add_argument("--device", choices=DEVICES, help="default: the GPU when there is one")
     return run_guarded(run, parser, argv)
 

@@ -45,6 +45,8 @@ MEASUREMENTS = {
 }
 # Keys of lm-evaluation-harness's own result; those of all measurements stand together at the top of the results.
 HARNESS_KEYS = ("results", "groups", "versions", "n-shot", "higher_is_better", "n-samples")
+# How measurements sample; their prompts, lengths and seeds are their own.
+SAMPLING = {"temperature", "top_k", "top_p", "repetition_penalty"}
 # Vocabularies are padded to multiples of at most this; a model that is larger still has another tokenizer.
 LARGEST_PADDING = 256
 
@@ -129,7 +131,7 @@ def _recipe(job: Job, text: Text, mode: str) -> artifact.Recipe:
         config={
             **settings.model_dump(exclude={"checkpoint", "batch_size", "mode", "task_folder"}),
             "mode": mode,
-            "generation": job.config.generation.model_dump(),
+            "generation": job.config.generation.model_dump(include=SAMPLING),
         },
         inputs=inputs,
     )

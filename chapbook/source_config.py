@@ -108,6 +108,7 @@ class SampleSource(Source):
             "anachronism",
             "outside_period",
             "fragment",
+            "illegible",
         ],
         Share,
     ] = {}
@@ -140,6 +141,7 @@ class SampleSource(Source):
     - `foreign`: Latin, French or German
     - `garbage`: a marbled cover read as letters
     - `loop`: one sentence again and again
+    - `illegible`: a scene with four of ten confusable letters misread
     - `fragment`: 40 to 150 characters; scored where that is below corpus.min_characters
     - `anachronism`: a scene that speaks of jeeps and emails; scored where corpus.period ends before such words
     - `outside_period`: a scene dated 1900 to 1999; scored where corpus.period does not reach its date

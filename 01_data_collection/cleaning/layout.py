@@ -42,6 +42,8 @@ LEXICON_SHARE = 1e-7
 CHANCE_SHARE = 3e-5
 # Of the lines of verse after the first hardly one begins in lower case; of prose that was cut every second does.
 CUT_PROSE_SHARE = 1 / 3
+# A title page is among so many paragraphs.
+OPENING_PARAGRAPHS = 12
 # A paragraph shorter than this, in characters, may be a heading or a verse, which no sentence end need close.
 MIN_SENTENCE = 40
 
@@ -54,6 +56,8 @@ _FIRST_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 # How a line can end that ends a paragraph.
 SENTENCE_END = tuple(".?!:\"'”’)]-—*»")
 _SPEECH_END, _SPEECH_BEGINNING = ('."', '?"', '!"', '-"', ".”", "?”", "!”", "—”"), ('"', "“")
+# Some OCR layers of PDFs have lines of nothing else.
+_QUOTATION_MARKS = '"“”‘’ '
 _PREFIX = re.compile(r"ac|ad|be|com|con|de|dis|em|en|ex|im|in|mis|per|pre|pro|re|sub|un")
 _SUFFIX = re.compile(r"able|ance|ed|ence|eth|er|est|ful|fully|fulness|ing|less|ly|ment|ness|ous|ship|sion|tion|ties|ty")
 _LAST_LETTERS, _FIRST_LETTERS = re.compile(r"(?<![\w-])[A-Za-z]+$"), re.compile(r"[a-z]+(?![\w-])")
@@ -156,7 +160,8 @@ def unwrap(text: str, shape: Shape, printed: bool = False) -> str:
     for block, indented, local in _blocks(text, paragraphs_inside=not shape.spaced):
         # Where all lines are short, as in a list of contents, they are not cut at the shortest width.
         width = local if local >= 0.6 * shape.width else shape.width
-        if _is_verse(block, indented, width, shape.typeset):
+        opening = not shape.typeset and len(paragraphs) < OPENING_PARAGRAPHS
+        if _is_verse(block, indented, width, opening):
             paragraphs.append("\n".join(block))
         else:
             paragraphs += joiner.join(block, width, paragraphs_inside=not shape.spaced)
@@ -184,7 +189,7 @@ def one_line_per_paragraph(text: str, shape: Shape) -> str:
                 ends = sum(short.endswith(SENTENCE_END) for short in run)
                 verse = len(run) > 1 and (ends * 2 < len(run) or blanks_are_usual)
                 paragraphs += ["\n".join(run)] if verse else run
-                run = []
+            run = []
             if line is not None:
                 paragraphs.append(line)
     return "\n\n".join(joiner.mend(paragraphs))
@@ -233,15 +238,15 @@ def _is_cut(line: str, following: str, widths: list[int], number: int) -> bool:
     return _ends_paragraph(line, len(line) + 1 + len(following.split(maxsplit=1)[0]), width)
 
 
-def _is_verse(block: list[str], indented: bool, width: int, typeset: bool) -> bool:
+def _is_verse(block: list[str], indented: bool, width: int, opening: bool) -> bool:
     """Short lines that begin with capitals, or are all indented: verse, a list, a title page."""
     if len(block) < 2:
         return False
     longest = max(map(len, block[:-1]))
     if longest >= 0.85 * width:
         return False
-    # On a title page `or AN EPOCH OF REST`.
-    if longest <= 0.6 * width and not typeset:
+    # `or AN EPOCH OF REST` on a title page.
+    if longest <= 0.6 * width and opening:
         return True
     capitals = sum(not _starts_lower(line) for line in block[1:])
     return (indented and longest < 0.75 * width) or capitals >= 0.8 * (len(block) - 1)
@@ -324,7 +329,7 @@ class _Joiner:
             length = len(line) + 1 + len(following.split(" ", 1)[0])
             if length <= 0.6 * width and _BYLINE.fullmatch(following):
                 pieces += ["\n", following]
-            elif _starts_lower(following):
+            elif _starts_lower(following) or not line.strip(_QUOTATION_MARKS) or not following.strip(_QUOTATION_MARKS):
                 pieces[-1:] = self._seam(line, following)
             elif paragraphs_inside and (_ends_paragraph(line, length, width) or _another_speaks(line, following)):
                 paragraphs.append("".join(pieces))

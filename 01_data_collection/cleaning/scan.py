@@ -64,8 +64,9 @@ _ODD_MARKS = re.compile(r"(?:(?<=\s)|^)[■•«»^~|\\<>]+(?=\s|$)")
 _QUOTE = re.compile(r"^[\^*•«]{2,3} ?(?=[A-Z])")
 _MARKED = re.compile(r"[■•«»^~|\\<>*_]|^[,.;:] ?|^(?:i\||j) ")
 # A hyphen read as another mark, `noquar*` / `ter`.
-_MISREAD_HYPHEN = re.compile(r"([A-Za-z][a-z]+)[*•]\n([a-z]{2,})")
-_SPACED_HYPHEN = re.compile(r"(?<=[a-z]) ([*•■])$")
+_MISREAD_HYPHEN = re.compile(r"([A-Za-z][a-z]+)[*•■]\n([a-z]{2,})")
+_SPACED_HYPHEN = re.compile(r"(?<=[a-z]) ([•■])$")
+_ODD_MARK_AT_END = re.compile(r"(?<=[a-z])[•■]$", re.MULTILINE)
 # Ornaments and what is left of them; `* * *` stands between sections.
 _ORNAMENT = re.compile(r"(?!(?:\* ?){2,}$)[\W_]+|\W+[a-z]|\d[/\\|]")
 
@@ -104,7 +105,8 @@ def clean_scan(text: str) -> str:
         for _ in range(2):
             pages = _without_edges(pages, edge)
     text = _join([page for page in map(_trimmed, pages) if page])
-    return _MISREAD_HYPHEN.sub(lambda m: f"{m[1]}-\n{m[2]}" if is_word(m[1] + m[2]) else m[0], text)
+    text = _MISREAD_HYPHEN.sub(lambda m: f"{m[1]}-\n{m[2]}" if is_word(m[1] + m[2]) else m[0], text)
+    return _ODD_MARK_AT_END.sub("", text)
 
 
 def _without_google_notice(text: str) -> str:

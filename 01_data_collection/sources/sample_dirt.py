@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 
 from sources.sample_words import WORDS
 
@@ -17,17 +18,18 @@ from sources.sample_words import WORDS
 DIRT_KINDS: tuple[str, ...] = (
     "boilerplate", "hyphens", "page_numbers", "ocr", "duplicate", "foreign", "scan", "invisible", "garbage", "loop",
     "misread_scan", "spaced_marks", "html", "markdown", "mojibake", "wrong_encoding", "footnotes", "contents",
-    "near_duplicate", "similar_not_duplicate", "anachronism", "outside_period", "fragment",
+    "near_duplicate", "similar_not_duplicate", "anachronism", "outside_period", "fragment", "illegible",
 )  # fmt: skip
 # Kinds of which perfect cleaning keeps nothing.
 REJECTED_KINDS: tuple[str, ...] = (
     "duplicate", "foreign", "garbage", "loop", "near_duplicate", "anachronism", "outside_period", "fragment",
+    "illegible",
 )  # fmt: skip
 # Kinds that are made of a clean document before them.
 REPEATING_KINDS: tuple[str, ...] = ("duplicate", "near_duplicate", "similar_not_duplicate")
 # Kinds planted in a scene that is written for them alone, and is none of the corpus without dirt.
 OWN_SCENE_KINDS: tuple[str, ...] = (
-    "mojibake", "wrong_encoding", "footnotes", "contents", "anachronism", "outside_period", "fragment",
+    "mojibake", "wrong_encoding", "footnotes", "contents", "anachronism", "outside_period", "fragment", "illegible",
 )  # fmt: skip
 # Kinds that are no scene with dirt in it, but another document altogether.
 FOREIGN_KINDS: tuple[str, ...] = ("foreign", "garbage", "loop")
@@ -48,36 +50,9 @@ def plant(kind: str, text: str, title: str, rng: random.Random) -> str:
 
     Only `rng.random()` is used, so that a seed means the same on every platform.
     """
-    match kind:
-        case "boilerplate":
-            return _boilerplate(text, title, rng)
-        case "hyphens":
-            return _wrapped(text, rng, hyphens=True)
-        case "page_numbers":
-            return _page_numbers(text, title, rng)
-        case "ocr":
-            return _ocr(text, rng)
-        case "duplicate":
-            return _duplicate(text, rng)
-        case "foreign":
-            return foreign_text(rng)
-        case "scan":
-            return _scan(text, title, rng)
-        case "invisible":
-            return _invisible(text, rng)
-        case "garbage":
-            return _garbage(rng)
-        case "loop":
-            return f"{one_of(_LOOPS, rng)} " * between(40, 80, rng)
-        case "misread_scan":
-            return _scan(_misread_words(text, rng), title, rng)
-        case "spaced_marks":
-            return _spaced_marks(text, rng)
-        case "html":
-            return _html(text, title, rng)
-        case "markdown":
-            return _markdown(text, title, rng)
-    raise ValueError(f"unknown kind of dirt {kind!r}")
+    if kind not in _PLANTERS:
+        raise ValueError(f"unknown kind of dirt {kind!r}")
+    return _PLANTERS[kind](text, title, rng)
 
 
 def between(low: int, high: int, rng: random.Random) -> int:
@@ -292,16 +267,16 @@ _CONFUSIONS = [
 _CONFUSABLE = re.compile("|".join(sorted((re.escape(right) for right, _ in _CONFUSIONS), key=len, reverse=True)))
 
 
-def _ocr(text: str, rng: random.Random) -> str:
-    """Letters confused as a machine confuses them when it reads an old print."""
+def misread(text: str, rng: random.Random, rate: float) -> str:
+    """Letters confused as a machine confuses them when it reads an old print, at this share of the places for it."""
     wrong: dict[str, list[str]] = {}
     for right, seen in _CONFUSIONS:
         wrong.setdefault(right, []).append(seen)
 
-    def misread(found: re.Match[str]) -> str:
-        return one_of(wrong[found[0]], rng) if rng.random() < OCR_RATE else found[0]
+    def confuse(found: re.Match[str]) -> str:
+        return one_of(wrong[found[0]], rng) if rng.random() < rate else found[0]
 
-    spoilt = _CONFUSABLE.sub(misread, text)
+    spoilt = _CONFUSABLE.sub(confuse, text)
     # A short text may have been lucky; it is declared dirty, so it must be.
     return spoilt if spoilt != text else text.replace("the", "tlie", 1).replace("m", "rn", 1)
 
@@ -487,3 +462,22 @@ def foreign_text(rng: random.Random) -> str:
         paragraphs[-1].append(re.sub(r"\{(\w+)\}", fill, pattern))
         last = pattern
     return "\n\n".join(" ".join(sentences) for sentences in paragraphs)
+
+
+# (text, title, random stream) -> dirty text.
+_PLANTERS: dict[str, Callable[[str, str, random.Random], str]] = {
+    "boilerplate": _boilerplate,
+    "hyphens": lambda text, title, rng: _wrapped(text, rng, hyphens=True),
+    "page_numbers": _page_numbers,
+    "ocr": lambda text, title, rng: misread(text, rng, OCR_RATE),
+    "duplicate": lambda text, title, rng: _duplicate(text, rng),
+    "foreign": lambda text, title, rng: foreign_text(rng),
+    "scan": _scan,
+    "invisible": lambda text, title, rng: _invisible(text, rng),
+    "garbage": lambda text, title, rng: _garbage(rng),
+    "loop": lambda text, title, rng: f"{one_of(_LOOPS, rng)} " * between(40, 80, rng),
+    "misread_scan": lambda text, title, rng: _scan(_misread_words(text, rng), title, rng),
+    "spaced_marks": lambda text, title, rng: _spaced_marks(text, rng),
+    "html": _html,
+    "markdown": _markdown,
+}

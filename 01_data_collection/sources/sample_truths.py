@@ -1,7 +1,7 @@
 """Dirty documents with what perfect cleaning makes of them, for all kinds of dirt.
 
-The kinds of `sample_dirt.plant` leave the scene as the truth. Those made here need a truth of their own: letters that an
-encoding can break, notes that belong to the text, a list of contents, the words of another document.
+The kinds of `sample_dirt.plant` leave the scene as the truth. Those made here need a truth of their own: letters that
+an encoding can break, notes that belong to the text, a list of contents, the words of another document.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import random
 import re
 from dataclasses import dataclass
 
-from sources.sample_dirt import REJECTED_KINDS, between, one_of, plant
+from sources.sample_dirt import REJECTED_KINDS, between, misread, one_of, plant
 
 # The word 5-grams that a copy loses of its original. 0.08 makes a Jaccard similarity of 0.85, and the longer of the
 # two is to stay; 0.36 makes 0.47 and 0.64 contained in each other, far from 0.7 and 0.8: both are to stay.
 NEAR_LOSS, SIMILAR_LOSS = 0.08, 0.36
 # A fragment has so many characters: from, to.
 SHORTEST_FRAGMENT, LONGEST_FRAGMENT = 40, 150
+# Of the places where two letters could be confused, the share that is in a page that nobody could read.
+ILLEGIBLE_RATE = 0.4
 # Every word in _MODERN is first attested in this year or later.
 MODERN_SINCE = 1926
 # Documents from outside the period are dated in these years, a lifetime after the last scene (1829).
@@ -66,6 +68,8 @@ def planted(kind: str, text: str, title: str, rng: random.Random) -> Planted:
         case "fragment":
             length = between(SHORTEST_FRAGMENT, LONGEST_FRAGMENT, rng)
             return Planted(text[:length].rpartition(" ")[0].encode("utf-8"), "")
+        case "illegible":
+            return Planted(misread(text, rng, ILLEGIBLE_RATE).encode("utf-8"), "")
     content = plant(kind, text, title, rng).encode("utf-8")
     return Planted(content, "" if kind in REJECTED_KINDS else text, "html" if kind == "html" else "txt")
 

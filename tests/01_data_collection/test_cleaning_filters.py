@@ -205,8 +205,8 @@ def test_notes_contents_and_punctuation() -> None:
 
 def test_planted_dirt_is_removed_and_nothing_else() -> None:
     """Without it a step could do well on its own examples and badly on a thousand documents of known truth."""
-    source = SimpleNamespace(name="sample", seed=3, bytes=500_000, words=None, dirt=dict.fromkeys(DIRT_KINDS, 0.09))
-    steps = [STEPS[name](config(languages=["en"])) for name in DEFAULT_ORDER]
+    source = SimpleNamespace(name="sample", seed=3, bytes=300_000, words=None, dirt=dict.fromkeys(DIRT_KINDS, 0.04))
+    steps = [STEPS[name](config(languages=["en"], period=(1700, 1850))) for name in DEFAULT_ORDER]
     right: Counter[str] = Counter()
     documents: Counter[str] = Counter()
     for raw in sample.documents(source):
@@ -220,8 +220,10 @@ def test_planted_dirt_is_removed_and_nothing_else() -> None:
             right[kind] += raw.truth == ""
         documents[kind] += 1
     # Two documents alike are found by another stage; misread letters cannot all be put right; a page number between two
-    # paragraphs of a short text may be a chapter's, and a page of five lines is hardly known for a scan.
-    least = dict.fromkeys(DIRT_KINDS, 1.0) | {"duplicate": 0.0, "ocr": 0.0, "page_numbers": 0.85, "scan": 0.75}
+    # paragraphs of a short text may be a chapter's, a page of five lines is hardly known for a scan, and two closing
+    # quotes read as letters are too few to be sure.
+    least = dict.fromkeys(DIRT_KINDS, 1.0) | {"duplicate": 0.0, "near_duplicate": 0.0, "ocr": 0.0}
+    least |= {"page_numbers": 0.85, "scan": 0.75, "misread_scan": 0.5, "mojibake": 0.85}
     shares = {kind: right[kind] / number for kind, number in documents.items()}
     assert all(shares[kind] >= share for kind, share in least.items()), shares
     assert shares["clean"] == 1

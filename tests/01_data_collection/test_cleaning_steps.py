@@ -199,6 +199,8 @@ def test_characters_repairs_what_is_certain() -> None:
         == "the régime, the rôle of the Fräulein, a façade"
     )
     assert repair_latin_2("a protĂŠgĂŠe") == "a protégée"
+    # ftfy alone would make nÊe of it.
+    assert run("a nĂŠe LefĂ¨vre", "decode", "characters").text == "a née Lefèvre"
     assert repair_words("“coop.í There, í Yes,í no!í a kopjeí is") == "“coop.’ There, í Yes,’ no!’ a kopje’ is"
 
 

@@ -137,7 +137,8 @@ def test_quick_does_not_replace_what_took_an_hour(evaluated: tuple[Run, dict[str
     run = evaluated[0].copy(tmp_path)
     ended = call(main, run)
     assert ended.result["reused"] and ended.result["mode"] == "comprehensive"
-    # Another setting is another question.
+    # More samples to read are none of its business; another setting is another question.
+    assert call(main, run, "--generation.num_samples", 9).result["reused"]
     ended = call(main, run, "--evaluation.max_documents", 4)
     assert not ended.result["reused"] and ended.result["mode"] == "quick"
     assert ended.result["total"]["documents"] == 4
