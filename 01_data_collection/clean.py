@@ -24,7 +24,7 @@ from chapbook.script import ScriptParser, run_script
 from chapbook.workspace import Workspace
 
 # Raise when a step, or what follows the steps, gives other content for the same input.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 
 def clean(arguments: argparse.Namespace, config: RunConfig, workspace: Workspace) -> dict[str, Any]:
@@ -106,8 +106,8 @@ def _summary(directory: Path, counts: dict[str, Any], reused: bool) -> str:
         )
         from accounting import TRUTH_BY_STEP_COLUMNS, truth_by_step_rows
 
-        rows = truth_by_step_rows(counts["truth_by_step"])
-        text += "\n" + table("Each step against the known truth:", TRUTH_BY_STEP_COLUMNS, rows)
+        by_step = truth_by_step_rows(counts["truth_by_step"])
+        text += "\n" + table("Each step against the known truth:", TRUTH_BY_STEP_COLUMNS, by_step)
     return text
 
 

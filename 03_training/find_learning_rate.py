@@ -91,10 +91,10 @@ def _range_test(arguments: argparse.Namespace, config: RunConfig, workspace: Wor
     from chapbook.tokenizer import end_of_text_id, load_tokenizer
     from chapbook.tokens import TokenBlocks, collate
 
-    pretokenize(config, workspace)
+    tokens = pretokenize(config, workspace)
     settings = device_settings(config.training, use_cpu=arguments.use_cpu)
     args = training_arguments.build(config.training, output_dir=str(folder), **settings)
-    blocks = TokenBlocks(workspace.pretokenized(config.pretokenize.name) / "train")
+    blocks = TokenBlocks(tokens.directory / "train")
     tokenizer = load_tokenizer(workspace.tokenizer(config.tokenizer.name))
     torch.manual_seed(args.seed)
     model = new_model(
@@ -205,7 +205,7 @@ def _train(arguments: argparse.Namespace, config: RunConfig, workspace: Workspac
     name = f"{config.name}.lr-{rate:.1e}-batch-{size}"
     run = config.model_copy(deep=True)
     run.name = name
-    for key in ("gradient_accumulation_steps", "num_train_epochs", "early_stopping_patience"):
+    for key in ("gradient_accumulation_steps", "global_batch_size", "num_train_epochs", "early_stopping_patience"):
         run.training.pop(key, None)
     run.training |= {
         "learning_rate": rate,

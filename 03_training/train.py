@@ -271,6 +271,7 @@ def _new_trainer(
     """A trainer with fresh weights, ready to train. Raises UsageError when the text is less than one batch."""
     import transformers
     from callbacks import EvaluateBeforeSaving, MetricsFile, Progress, StopWhenAsked
+    from loss import use_chunked_loss
     from sample_order import SampleOrder
     from trainer import ChapbookTrainer
 
@@ -305,6 +306,8 @@ def _new_trainer(
     )
     if start.resume is not None:
         check_weights(start.resume, model)
+    if not use_chunked_loss(model):
+        log.info("%s computes its own loss, with the logits of a whole batch in memory", config.model["model_type"])
     stop = StopWhenAsked(start.agreement)
     callbacks: list[Any] = [stop, MetricsFile(start.logs / "metrics.jsonl"), Progress()]
     if args.eval_strategy != "no":

@@ -21,9 +21,11 @@ from batch_size import BatchSize, MicroBatchMemory
 from callbacks import Agreement, StopWhenAsked
 from failures import NotFinite, failed_save, is_lost_rank, is_out_of_memory
 from hub_pushes import HubPushes
+from optimizers import MuonAdamW
 from safetensors import SafetensorError
 from sample_order import SampleOrder, StepLoader
 from saving import STAGING, check_disk, commit, rotate
+from throughput import flops_per_token, peak_flops
 from transformers import Trainer, set_seed
 
 from chapbook import artifact, checkpoint
@@ -252,6 +254,22 @@ class ChapbookTrainer(Trainer):
             blocks=blocks,
         )
 
+    def create_optimizer(self, *arguments: Any) -> Any:
+        """As Trainer's, and `optim: muon`."""
+        args = self.args
+        if not args.muon:
+            return super().create_optimizer(*arguments)
+        self.optimizer: Any = MuonAdamW(
+            self.model,
+            lr=args.learning_rate,
+            weight_decay=args.weight_decay,
+            decayed=set(self.get_decay_parameter_names(self.model)),
+            betas=(args.adam_beta1, args.adam_beta2),
+            eps=args.adam_epsilon,
+            fused=args.device.type == "cuda",
+        )
+        return self.optimizer
+
     # Measuring
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
@@ -275,8 +293,20 @@ class ChapbookTrainer(Trainer):
                 seconds = now - self._last_log[1]
                 logs["tokens_per_second"] = round(steps * self.tokens_per_step / seconds, 1)
                 logs["dt_ms"] = round(1000 * seconds / steps, 2)
+                logs |= self._device_figures(logs["tokens_per_second"])
             self._last_log = (self.state.global_step, now)
         super().log(logs, start_time)
+
+    def _device_figures(self, tokens_per_second: float) -> dict[str, float]:
+        """GPU memory in bytes, the most so far, and the share of the GPUs' peak (MFU) where that is known."""
+        if self.args.device.type != "cuda":
+            return {}
+        figures: dict[str, float] = {"gpu_memory_bytes": torch.cuda.max_memory_allocated()}
+        peak = peak_flops(torch.cuda.get_device_name())
+        if peak is not None and (self.args.bf16 or self.args.fp16):
+            used = tokens_per_second * flops_per_token(self.model, self.max_length)
+            figures["mfu"] = round(used / (peak * self.batch.ranks), 4)
+        return figures
 
     def evaluate(self, *arguments: Any, **settings: Any) -> dict[str, float]:
         """As Trainer's, but it leaves no trace: neither in the random state nor in the training time.
@@ -330,6 +360,15 @@ class ChapbookTrainer(Trainer):
             self._committing = self._committer.submit(self._commit, written, self._counts(), limit)
         if self._last_log is not None:
             self._last_log = (self._last_log[0], self._last_log[1] + time.perf_counter() - started)
+
+    def _finalize_training(self, *arguments: Any) -> Any:
+        # With save_total_limit 1 Trainer would look for the last checkpoint here, and delete others, on its own.
+        self.finish_saving()
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        try:
+            return super()._finalize_training(*arguments)
+        finally:
+            self.args.save_total_limit = limit
 
     def finish_saving(self) -> None:
         """Wait until the last save is committed. Raises ChapbookError when that failed."""

@@ -333,7 +333,11 @@ def collate(rows: list[dict[str, torch.Tensor]] | torch.Tensor) -> dict[str, tor
     import torch
 
     ids = rows if isinstance(rows, torch.Tensor) else torch.stack([row[COLUMN] for row in rows])
-    return {COLUMN: ids, "labels": ids}
+    labels = ids.clone()
+    # Nothing predicts the first token of a block. transformers never scores it, but counts it when it divides the
+    # summed loss by the number of tokens, unless it is marked: the loss would be too low by one part in the length.
+    labels[:, 0] = -100
+    return {COLUMN: ids, "labels": labels}
 
 
 def document_ids(blocks: np.ndarray, end_of_text: int) -> np.ndarray:

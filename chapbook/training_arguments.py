@@ -90,9 +90,18 @@ class RunArguments(TrainingArguments):
     early_stopping_patience: int | None = dataclasses.field(
         default=None, metadata={"help": "Stop after this many evaluations without a better one. Default: never."}
     )
+    muon: bool = dataclasses.field(init=False, default=False, metadata={"help": "Whether `optim` says muon."})
     max_eval_samples: int | None = dataclasses.field(
         default=3_000, metadata={"help": "Blocks of held-back text in an evaluation, taken evenly from all."}
     )
+
+    def __post_init__(self) -> None:
+        """Take in the optimisers that Trainer has no name for."""
+        asked: Any = self.optim  # type: ignore[has-type]
+        self.muon = asked == "muon"
+        if asked in ("muon", "adamw"):
+            self.optim = "adamw_torch_fused"
+        super().__post_init__()
 
 
 @functools.cache

@@ -43,6 +43,19 @@ TINY: dict[str, Any] = {
 }
 
 
+def prose(characters: int, seed: int = 1) -> str:
+    """Text of the sample generator, at least so long: varied enough that no filter takes it for a loop."""
+    from random import Random
+
+    from sources.sample_grammar import generate
+
+    random, scenes, length = Random(seed), [], 0
+    while length < characters:
+        scenes.append(generate(random).text)
+        length += len(scenes[-1]) + 2
+    return "\n\n".join(scenes)
+
+
 def environment(workspace: Path, **more: str) -> dict[str, str]:
     """The environment of a script: its own workspace, nothing online, one thread (results equal on any machine)."""
     return {

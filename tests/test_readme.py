@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from support import ROOT, Run, environment
+from support import ROOT, Run, environment, prose
 
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("0*/README.md"))]
 TORCHRUN = f"{sys.executable} -m torch.distributed.run --standalone"
-# The demo itself is timed by hand from a clean clone (docs/LOG.md): it takes minutes.
-BY_HAND = ("make demo",)
+# The demo itself is timed by hand from a clean clone (docs/LOG.md): it takes minutes. Ratings are people's answers:
+# test_human_sheet.py scores some.
+BY_HAND = ("make demo", ".venv/bin/python 04_evaluation/human_sheet.py --score ratings-*.json")
 
 
 def commands(readme: Path) -> list[str]:
@@ -29,13 +30,12 @@ def commands(readme: Path) -> list[str]:
 def run(trained_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A trained run, and texts under the names that the READMEs use."""
     folder = tmp_path_factory.mktemp("readme")
-    run = trained_run.copy(folder, training__max_steps=12)
-    text = "\n\n".join(
-        f"The {n}th chapter tells how the miller lost his hat, and what he said. " * 3 for n in range(90)
-    )
+    run = trained_run.copy(folder)
+    # Half trained, so that the commands that train have something to do.
+    shutil.rmtree(run.workspace / "checkpoints" / "tiny" / "checkpoint-8")
     (folder / "my_folder").mkdir()
     for name in ("my_book.txt", "my_folder/one.txt"):
-        (folder / name).write_text(text, "utf-8")
+        (folder / name).write_text(prose(20_000), "utf-8")
     return run
 
 
@@ -53,6 +53,7 @@ def test_command_works(run: Run, readme: Path, command: str, tmp_path: Path) -> 
         workspace = tmp_path / "workspace"
         shutil.copytree(run.workspace, workspace)
     words = command.replace("configs/demo.yaml", str(run.config)).replace("checkpoint-500", "checkpoint-4")
+    words = words.replace("path/to/another", str(workspace / "tokenizers" / "tiny-400"))
     words = re.sub(r"\bmy_(book\.txt|folder/)", lambda found: str(texts / found[0]), words)
     if "_slm.py" in words or ".sh" in words:
         words += f" --config {shlex.quote(str(run.config))}"

@@ -25,7 +25,7 @@ _DROPPED = frozenset(
 # Numbers of pages and lines in the margin: 473 in one Gutenberg book, in the middle of sentences.
 _DROPPED_CLASSES = frozenset({"pagenum", "pageno", "pagenumber", "page-number", "linenum", "lineno"})
 _POEM_LINE = re.compile(r"^i\d+$")
-# The rest of a long line of verse, set in under it: 3,000 times in one book of poems.
+# The rest of a long line of verse, set in under it: 2,582 times in one book of poems.
 _TURNED_OVER = re.compile(r"[\r\n]*\xa0{4,} ?[a-z]")
 
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([A-Za-z0-9_.:-]+)""")

@@ -40,7 +40,8 @@ TYPESET_SHARE = 0.03
 LEXICON_SHARE = 1e-7
 # `any` and `one` at a line's end are two words, though `anyone` is one today: one half at least is no common word.
 CHANCE_SHARE = 3e-5
-# Of the lines of verse after the first hardly one begins in lower case; of prose that was cut every second does.
+# Of the lines of verse after the first hardly one begins in lower case; of prose that was cut, as parts of 9 of the 70
+# novels are, every second does.
 CUT_PROSE_SHARE = 1 / 3
 # A title page is among so many paragraphs.
 OPENING_PARAGRAPHS = 12
@@ -183,7 +184,7 @@ def one_line_per_paragraph(text: str, shape: Shape) -> str:
             if line is not None and len(line) < 80:
                 run.append(line)
                 continue
-            if _is_cut_prose(run):
+            if len(paragraphs) >= OPENING_PARAGRAPHS and _is_cut_prose(run):
                 paragraphs += joiner.join(run, percentile_90(list(map(len, run))), paragraphs_inside=False)
             elif run:
                 ends = sum(short.endswith(SENTENCE_END) for short in run)
@@ -196,7 +197,7 @@ def one_line_per_paragraph(text: str, shape: Shape) -> str:
 
 
 def _is_cut_prose(run: list[str]) -> bool:
-    """Whether short lines among whole paragraphs are one paragraph that was cut to fit, as in lists of questions."""
+    """Whether short lines among whole paragraphs are one that was cut: to fit, or around each word in italics."""
     pairs = itertools.pairwise(run)
     goes_on = sum(_starts_lower(after) and not before.endswith(SENTENCE_END) for before, after in pairs)
     return goes_on >= 1 and goes_on >= CUT_PROSE_SHARE * (len(run) - 1)
@@ -265,7 +266,10 @@ def _ends_paragraph(line: str, length: int, width: int) -> bool:
 
 
 def _another_speaks(line: str, following: str) -> bool:
-    """Whether a line ends with a speech and the next begins with one: in one paragraph a speaker would be named."""
+    """Whether a line ends with a speech and the next begins with one.
+
+    1,265 paragraphs of 14 novels without blank lines end so, with a full line; in one, of 1742, speakers share them.
+    """
     return line.endswith(_SPEECH_END) and following.startswith(_SPEECH_BEGINNING)
 
 

@@ -18,7 +18,7 @@ _SPACE_BEFORE_MARK = re.compile(
 )
 _SPACED_DASH = re.compile(r" (?:-{1,3}|–|—{1,2})(?: |(?=[\"”’,;:!?.\n]|$))")
 _DOUBLE_HYPHEN = re.compile(r"--+")
-_DASH_AT_BEGINNING = re.compile(r"^- (?=\S)", re.MULTILINE)
+_DASH_AT_BEGINNING = re.compile(r"^- (?=[\w\"“'‘])", re.MULTILINE)
 # A text with so many dashes inside its lines for each at a line's beginning has no lists: 1,348 and 75 in one novel.
 _DASHES_PER_BEGINNING = 10
 

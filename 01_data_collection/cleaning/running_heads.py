@@ -46,13 +46,14 @@ def edges_to_drop(edges: Sequence[str]) -> set[int]:
 
 def _titles(edges: Sequence[str], keys: Sequence[str], repeated: set[str]) -> set[int]:
     """The first of each head and those like it, without a number: the title or the heading that the head repeats."""
-    seen: list[str] = []
+    seen: set[str] = set()
     titles: set[int] = set()
     for number, (line, key) in enumerate(zip(edges, keys, strict=True)):
-        if key in repeated and not any(key == head or _alike(key, head) for head in seen):
-            seen.append(key)
-            if not any(map(str.isdigit, line)) and is_capitals(line):
-                titles.add(number)
+        if key not in repeated or key in seen:
+            continue
+        if is_capitals(line) and not any(map(str.isdigit, line)) and not any(_alike(key, head) for head in seen):
+            titles.add(number)
+        seen.add(key)
     return titles
 
 

@@ -15,7 +15,7 @@ import re
 from itertools import accumulate
 
 from cleaning.draft import CleaningSettings, Draft, Step
-from cleaning.lexicon import RARE, SHORT_WORDS, bare, is_word
+from cleaning.lexicon import COMMON, RARE, SHORT_WORDS, bare, is_word
 from cleaning.running_heads import MAX_HEAD_CHARACTERS, edges_to_drop
 
 # Lines before and after that judge a line together with it.
@@ -105,8 +105,13 @@ def clean_scan(text: str) -> str:
         for _ in range(2):
             pages = _without_edges(pages, edge)
     text = _join([page for page in map(_trimmed, pages) if page])
-    text = _MISREAD_HYPHEN.sub(lambda m: f"{m[1]}-\n{m[2]}" if is_word(m[1] + m[2]) else m[0], text)
-    return _ODD_MARK_AT_END.sub("", text)
+    return _ODD_MARK_AT_END.sub("", _MISREAD_HYPHEN.sub(_with_hyphen, text))
+
+
+def _with_hyphen(divided: re.Match[str]) -> str:
+    # A name may be rare and both halves words, `God*` and `by`.
+    at_least = COMMON if divided[1][0].isupper() else RARE
+    return f"{divided[1]}-\n{divided[2]}" if is_word(divided[1] + divided[2], at_least) else divided[0]
 
 
 def _without_google_notice(text: str) -> str:

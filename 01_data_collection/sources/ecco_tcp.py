@@ -60,7 +60,7 @@ def documents(source: EccoTcpSource, http: HttpClient) -> Iterator[RawDocument |
         suffix = PurePosixPath(file.name).suffix.lower()
         if suffix == ".hdr":
             continue
-        if files.FORMATS.get(suffix) != "xml":
+        if files.FORMATS.get(suffix) != "xml" or suffix in (".sgm", ".sgml"):
             # Read-me files, character tables, SGML twins of the texts.
             yield Failed(file.id, f"no TCP or TEI text: {suffix or 'no suffix'}")
             continue

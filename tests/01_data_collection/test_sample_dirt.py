@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import get_args
 
 import pytest
-from sources import sample
 from fingerprints import distinct_grams, similarity
+from sources import sample
 from sources.sample_dirt import DIRT_KINDS, FOREIGN_LANGUAGES, OWN_SCENE_KINDS, REPEATING_KINDS, foreign_patterns, plant
 from sources.sample_grammar import Scene, generate
 from sources.sample_truths import MODERN_SINCE, planted
@@ -195,7 +195,7 @@ def test_rejected_kinds_have_an_empty_truth() -> None:
 
 
 def test_copies_with_other_words_are_clearly_twins_or_clearly_not(scenes: list[Scene]) -> None:
-    """A copy near the threshold of 0.7 would be scored by luck; one longer than its original would stay in its place."""
+    """A copy near the threshold of 0.7 would be scored by luck, and one longer than its original would be kept."""
     rng = random.Random(8)
     for kind, low, high in (("near_duplicate", 0.75, 0.95), ("similar_not_duplicate", 0.3, 0.6)):
         for scene in scenes:

@@ -20,6 +20,8 @@ COLLECT, CLEAN = "01_data_collection/collect.py", "01_data_collection/clean.py"
 # A number between two paragraphs of a short text may be a chapter's (0.95 measured), five lines are hardly known for a
 # page (0.92); two closing quotes read as letters are no evidence (0.99); `ho` and `bo` can be other words (0.71).
 LEAST_RECALL = {"furniture": 0.88, "scan": 0.82, "characters": 0.95, "misreadings": 0.55, "none": 0.0}
+# On 6 MB (seed 5) `scan` harmed 4 of 368 documents of other dirt and `layout` 1 of 2,281, on 1 MB none.
+LEAST_PRECISION = {"scan": 0.95, "layout": 0.99}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,8 @@ def cleaned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, An
     )
     run = Run(config, folder / "workspace")
     run.script(COLLECT)
-    counts = result(run.script(CLEAN, "--json"))
-    return run, counts, run.script(CLEAN).stderr
+    done = run.script(CLEAN, "--json")
+    return run, result(done), done.stderr
 
 
 def test_every_kind_has_a_step_that_answers() -> None:
@@ -50,7 +52,7 @@ def test_precision_and_recall_of_every_step(cleaned: tuple[Run, dict[str, Any], 
         if row["planted"]:
             assert row["planted"] >= 30, step
             assert row["recall"] >= LEAST_RECALL.get(step, 1.0), (step, row)
-        assert row["precision"] in (None, 1.0), (step, row)
+        assert row["precision"] is None or row["precision"] >= LEAST_PRECISION.get(step, 1.0), (step, row)
     # Without these a step would be without a score: all that judge or change have dirt of their own.
     assert [step for step, row in table.items() if not row["planted"]] == ["size", "licence"]
     assert {step for step, row in table.items() if row["acted"]} >= {"layout", "language", "quality", DUPLICATES}
@@ -116,6 +118,14 @@ def test_harm_is_a_way_from_the_truth() -> None:
     assert not harms(truth, dirty, truth)
     assert harms(truth, dirty, dirty.replace("STAMP of the dog\n\nThe ", ""))
     assert harms(truth, dirty, dirty.replace("341", "342 343"))
+
+
+def test_pieces_add_up() -> None:
+    """Would break: a corpus of many pieces scored on one of them."""
+    total = StepTruth()
+    for piece in (StepTruth(Counter(foreign=2), 3, 1), StepTruth(Counter(foreign=1, loop=1), 2, 0)):
+        total.add(json.loads(json.dumps(piece.to_json())))
+    assert total == StepTruth(Counter(foreign=3, loop=1), 5, 1)
 
 
 def test_the_arithmetic() -> None:
