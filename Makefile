@@ -11,7 +11,8 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo    raw text to a publishable model in minutes, on this machine"
 	@echo "make test    the test suite"
-	@echo "make test-kills   SIGKILL at many instants of the stages (minutes)"
+	@echo "make test-kills   SIGKILL at hundreds of instants of all stages (20 minutes)"
+	@echo "make test-faults  those of training alone (5 minutes)"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   delete .venv (the workspace with your models stays)"
 
@@ -31,8 +32,9 @@ setup-dev: $(BIN)/.installed-dev
 demo: setup
 	$(BIN)/python -m chapbook run --config configs/demo.yaml
 
+# Two workers: most tests wait for a process of one thread.
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-kills: setup-dev
 	$(BIN)/python -m pytest -m kills
