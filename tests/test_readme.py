@@ -54,6 +54,7 @@ def test_command_works(run: Run, readme: Path, command: str, tmp_path: Path) -> 
         shutil.copytree(run.workspace, workspace)
     words = command.replace("configs/demo.yaml", str(run.config)).replace("checkpoint-500", "checkpoint-4")
     words = words.replace("path/to/another", str(workspace / "tokenizers" / "tiny-400"))
+    words = words.replace("workspace/corpora/sample", str(workspace / "corpora" / "tiny"))
     words = re.sub(r"\bmy_(book\.txt|folder/)", lambda found: str(texts / found[0]), words)
     if "_slm.py" in words or ".sh" in words:
         words += f" --config {shlex.quote(str(run.config))}"
