@@ -88,7 +88,10 @@ def kill_again_and_again(server: Server, folder: Path, kills: int, seed: int) ->
     killed = folder / "killed"
     furnish(server)
     struck = 0
-    for _ in range(kills):
+    for _ in range(5 * kills):
+        if struck == kills:
+            break
+        started = time.monotonic()
         process = subprocess.Popen(
             [sys.executable, str(SCRIPT), "--config", str(config)],
             env=environment(killed, HF_HUB_OFFLINE="0"),
@@ -101,10 +104,13 @@ def kill_again_and_again(server: Server, folder: Path, kills: int, seed: int) ->
             process.send_signal(signal.SIGKILL)
             process.wait()
             struck += 1
+        else:
+            # With what is downloaded already it takes less time than the first run did.
+            duration = time.monotonic() - started
         if (killed / "raw/tiny").exists():
             # It was through before it could be killed: again, with the downloads that are there.
             shutil.rmtree(killed / "raw/tiny")
-    assert struck, "no kill struck"
+    assert struck == kills
     found = result(start(SCRIPT, "--config", config, "--json", workspace=killed, HF_HUB_OFFLINE="0"))
     assert found["fingerprint"] == expected["fingerprint"]
     assert found["sources"] == expected["sources"] and found["reasons"] == expected["reasons"] == {
