@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from chapbook.config import TokenizerConfig
 from chapbook.log import log
-from chapbook.tokenizer import END_OF_TEXT, PAD
+from chapbook.tokenizer import END_OF_TEXT, GPT2_PATTERN, PAD
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -48,7 +48,7 @@ PATTERNS = {
         r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"""
         r""" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
     ),
-    "gpt2": r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""",
+    "gpt2": GPT2_PATTERN,
 }
 
 # What a superword may not cross: the end of a sentence or line, and a number, which is cut as o200k cuts it.

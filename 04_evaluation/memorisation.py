@@ -20,7 +20,7 @@ import html
 import itertools
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ from chapbook.errors import ChapbookError
 from chapbook.generation import continue_tokens
 from chapbook.log import ProgressBar
 from chapbook.report import html_quote, html_table
-from chapbook.tokenizer import Encoder, encode_documents
+from chapbook.tokenizer import BATCH_CHARACTERS, Encoder, encode_documents, text_batches
 
 WINDOW = 50
 SAMPLE_TOKENS = 256
@@ -47,7 +47,6 @@ CONTAMINATED_WORDS = 13
 SAMPLES, PROMPTS = 100, 200
 QUICK_SAMPLES, QUICK_PROMPTS = 16, 32
 QUICK_BYTES = 2_000_000
-BATCH_CHARACTERS = 4_000_000
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -176,7 +175,7 @@ def _read_training(
     encoder = Encoder(context.checkpoint)
     training = Training()
     with ProgressBar("training text", None, "B") as bar:
-        for batch in _batches(read_texts(context.corpus, "train")):
+        for batch in text_batches(read_texts(context.corpus, "train"), BATCH_CHARACTERS):
             if context.quick and training.bytes >= QUICK_BYTES:
                 training.complete = False
                 break
@@ -191,19 +190,6 @@ def _read_training(
             training.bytes += size
             bar.advance(size)
     return training
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    characters = 0
-    for text in texts:
-        batch.append(text)
-        characters += len(text)
-        if characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _copies(context: Context, texts: list[list[int]], endings: list[list[int]], window: int) -> dict[str, Any]:

@@ -54,12 +54,13 @@ def end_of_text_id(tokenizer: Tokenizer) -> int:
 
 def encode_documents(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[list[int]]:
     """The token ids of each text, in order; no special tokens are added."""
-    for batch in _batches(texts):
+    for batch in text_batches(texts):
         for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
             yield encoding.ids
 
 
-def _batches(texts: Iterable[str], limit: int = BATCH_CHARACTERS) -> Iterator[list[str]]:
+def text_batches(texts: Iterable[str], limit: int = BATCH_CHARACTERS) -> Iterator[list[str]]:
+    """Texts in lists of at least `limit` characters (the last one: what is left)."""
     batch: list[str] = []
     characters = 0
     for text in texts:
@@ -150,7 +151,7 @@ class Encoder:
         Raises ChapbookError when a text gives an id that cannot come from text.
         """
         # Larger batches keep more cores busy; gigatoken needs 5 bytes a character, `tokenizers` 40.
-        for batch in _batches(texts, BATCH_CHARACTERS if self._fast is None else 8 * BATCH_CHARACTERS):
+        for batch in text_batches(texts, BATCH_CHARACTERS if self._fast is None else 8 * BATCH_CHARACTERS):
             ids, lengths = self.encode(batch)
             if len(ids) and (ids.max() >= self.vocab_size or (ids == self.end_of_text).any()):
                 raise ChapbookError(f"{self.engine} gave the end-of-text token, or one that does not exist, for text.")
